@@ -1,0 +1,1 @@
+"""HTTP client and command line of the relucensus service."""

@@ -1,0 +1,1 @@
+"""The HTTP service: job store, runner and API around the relucensus library."""

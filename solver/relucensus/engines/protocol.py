@@ -1,0 +1,81 @@
+"""What an engine is: it says whether it can serve a problem, and it settles cubes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from relucensus.values.pattern import Cube
+from relucensus.values.problem import Budget, Problem
+from relucensus.values.result import Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Whether an engine serves a problem; if not, `reason` says why in words for the user."""
+
+    supported: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCube:
+    """A cube still to settle, proven non-empty.
+
+    `found`: regions already proven to exist in it (found again when it is settled; they count only if work stops).
+    `at_most`: a proven upper bound on its regions.
+    """
+
+    cube: Cube
+    found: int = 0
+    at_most: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mergeable:
+    """A region that may share a facet with one of the same affine map; `affine_map` is the digest of its map."""
+
+    pattern: bytes
+    affine_map: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What one call of `settle` established about a cube. Settlements of disjoint cubes add up.
+
+    `regions`: activation regions counted, every one proven by an exact interior point.
+    `prefixes`: per hidden layer, regions of the network cut after that layer that were first counted here.
+    `affine_maps`: digests of the affine maps of the regions counted.
+    `mergeable`: those among the regions counted that may be one linear region with another.
+    `patterns`: activation patterns attained in the closed cube; None where the engine did not count them.
+    """
+
+    regions: int = 0
+    prefixes: tuple[int, ...] = ()
+    open: tuple[OpenCube, ...] = ()
+    affine_maps: frozenset[bytes] = frozenset()
+    mergeable: tuple[Mergeable, ...] = ()
+    patterns: int | None = None
+    statistics: Statistics = field(default_factory=Statistics)
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts that are sums, for a log or a database row."""
+        return {"regions": self.regions, "prefixes": list(self.prefixes), "statistics": self.statistics.to_json()}
+
+
+class Engine(Protocol):
+    """A way to settle cubes. Engines hold no state between calls."""
+
+    @property
+    def name(self) -> str:
+        """The name in requests and results."""
+
+    def supports(self, problem: Problem) -> Support:
+        """Yes, or the reason why not."""
+
+    def settle(self, problem: Problem, cube: Cube, budget: Budget) -> Settlement:
+        """Count the regions of the cube, or as many as the budget allows; the rest comes back as open cubes.
+
+        `problem` is full-dimensional (`Problem.free`). Progress is guaranteed: an open cube in the answer is
+        deeper than the cube given, or the budget was spent before it could be split.
+        """

@@ -1,0 +1,50 @@
+"""What can go wrong, in one tree.
+
+    CensusError
+    ├── InvalidNetwork        (ValueError)    the weights do not make a network
+    ├── InvalidDomain         (ValueError)    the box does not fit, is empty or is not finite
+    ├── InvalidRequest        (ValueError)    an option that does not exist or does not make sense
+    ├── UnsupportedModel      (ValueError)    a readable file whose network this project does not count
+    ├── UnreadableModel       (ValueError)    a file that is not what it claims to be
+    ├── UnsupportedProblem    (ValueError)    an engine or definition that cannot serve this problem
+    ├── Disagreement          (RuntimeError)  two engines found different counts: a bug, never hidden
+    └── SolverFailure         (RuntimeError)  a solver gave no usable answer where one must exist
+
+A limit that was reached is not here: it is a result (`Status.LOWER_BOUND`), not an error.
+"""
+
+
+class CensusError(Exception):
+    """Root of every error this library raises on purpose; its text is meant for the user."""
+
+
+class InvalidNetwork(CensusError, ValueError):
+    """The weights do not make a network: shapes that do not chain, NaN, no input."""
+
+
+class InvalidDomain(CensusError, ValueError):
+    """The domain is not a finite closed box of the network's dimension."""
+
+
+class InvalidRequest(CensusError, ValueError):
+    """An option has a value that does not exist or does not make sense."""
+
+
+class UnsupportedModel(CensusError, ValueError):
+    """The file was read, but holds something whose regions are not counted (a convolution, a sigmoid)."""
+
+
+class UnreadableModel(CensusError, ValueError):
+    """The bytes are not a model file of the accepted formats, or are damaged."""
+
+
+class UnsupportedProblem(CensusError, ValueError):
+    """The engine or the definition asked for cannot serve this problem."""
+
+
+class Disagreement(CensusError, RuntimeError):
+    """Two engines gave different exact counts of the same problem."""
+
+
+class SolverFailure(CensusError, RuntimeError):
+    """A solver gave no usable answer to a question that has one."""

@@ -1,0 +1,198 @@
+"""A ReLU network as an immutable value.
+
+Throughout: ``x -> z1 = W1 x + b1 -> a1 = max(z1, 0) -> z2 = W2 a1 + b2 -> ... -> y``, no activation after the
+last layer. Weights are the exact rationals that `Layer.exact` holds; the float64 arrays are those rationals
+rounded, for speed only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from relucensus.arithmetic import AffineMap
+from relucensus.errors import InvalidNetwork
+
+ACTIVATIONS: Final = ("relu",)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One affine layer: weights (rows, columns) and bias (rows,), float64, read-only; `exact` is what they stand for."""
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    exact: AffineMap
+
+    def __post_init__(self) -> None:
+        for array in (self.weights, self.bias):
+            array.setflags(write=False)
+
+    @classmethod
+    def from_arrays(cls, weights: ArrayLike, bias: ArrayLike, *, name: str = "layer") -> Layer:
+        """The layer whose exact weights are these floats; copies them.
+
+        Raises:
+            InvalidNetwork: shapes that do not fit each other, or an entry that is NaN or infinite.
+        """
+        w = np.array(weights, dtype=np.float64, copy=True, ndmin=2)
+        b = np.array(bias, dtype=np.float64, copy=True, ndmin=1)
+        if w.ndim != 2 or b.ndim != 1:
+            raise InvalidNetwork(f"{name}: weights have shape {w.shape} and bias {b.shape}; needed are 2-D and 1-D")
+        if w.shape[0] != b.shape[0]:
+            raise InvalidNetwork(f"{name}: bias has {b.shape[0]} entries, weights have {w.shape[0]} rows")
+        for label, array in (("weights", w), ("bias", b)):
+            bad = np.argwhere(~np.isfinite(array))
+            if len(bad):
+                where = tuple(int(i) for i in bad[0])
+                raise InvalidNetwork(
+                    f"{name}: {label}{list(where)} is {array[where]}; every weight must be a finite number"
+                )
+        return cls(w, b, AffineMap.from_floats(w, b))
+
+    @classmethod
+    def from_exact(cls, exact: AffineMap, *, name: str = "layer") -> Layer:
+        """The layer with these exact rational weights; the float arrays are their roundings.
+
+        Raises:
+            InvalidNetwork: an entry too large for float64.
+        """
+        try:
+            weights, bias = exact.to_floats()
+        except OverflowError:
+            raise InvalidNetwork(f"{name}: a weight or bias exceeds the range of float64") from None
+        return cls(weights, bias, exact.reduced())
+
+    @property
+    def rows(self) -> int:
+        """Number of neurons (or outputs)."""
+        return int(self.weights.shape[0])
+
+    @property
+    def columns(self) -> int:
+        """Number of inputs of the layer."""
+        return int(self.weights.shape[1])
+
+    @cached_property
+    def floats_are_exact(self) -> bool:
+        """Whether the float64 arrays are the exact weights, not only their roundings."""
+        return AffineMap.from_floats(self.weights, self.bias).equals(self.exact)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A fully connected ReLU network: hidden layers, each followed by the activation, then an affine output.
+
+    Raises:
+        InvalidNetwork: shapes that do not chain, a layer without neurons, an activation that is not known.
+    """
+
+    hidden: tuple[Layer, ...]
+    output: Layer
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise InvalidNetwork(f"activation {self.activation!r} is not supported; known are {', '.join(ACTIVATIONS)}")
+        width = self.inputs
+        for number, layer in enumerate(self.layers, start=1):
+            if layer.columns != width:
+                raise InvalidNetwork(
+                    f"layer {number}: weights have {layer.columns} columns, but the layer before gives {width} values"
+                )
+            if layer.rows < 1:
+                raise InvalidNetwork(f"layer {number}: has no neurons")
+            width = layer.rows
+
+    @classmethod
+    def from_arrays(cls, layers: Sequence[tuple[ArrayLike, ArrayLike]]) -> Network:
+        """The network with these (weights, bias) pairs; the last pair is the output.
+
+        >>> Network.from_arrays([([[1.0], [-1.0]], [0, 0]), ([[1.0, 1.0]], [0])]).widths
+        (2,)
+        """
+        if not layers:
+            raise InvalidNetwork("a network needs at least one layer")
+        built = [Layer.from_arrays(w, b, name=f"layer {n}") for n, (w, b) in enumerate(layers, start=1)]
+        return cls(tuple(built[:-1]), built[-1])
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Hidden layers, then the output."""
+        return (*self.hidden, self.output)
+
+    @property
+    def inputs(self) -> int:
+        """Number of input coordinates."""
+        return self.layers[0].columns
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of each hidden layer."""
+        return tuple(layer.rows for layer in self.hidden)
+
+    @property
+    def neurons(self) -> int:
+        """Number of hidden neurons."""
+        return sum(self.widths)
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return self.output.rows
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:…`` of the exact weights: equal for the same function given as the same layers, whatever the file."""
+        digest = hashlib.sha256(f"relucensus network 1 {self.activation}\n".encode())
+        for layer in self.layers:
+            digest.update(layer.exact.canonical_text().encode() + b"\n")
+        return f"sha256:{digest.hexdigest()}"
+
+    def forward(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Float64 evaluation, (n, inputs) -> (n, outputs): for comparison with other tools, never for counting."""
+        values = np.atleast_2d(points)
+        for layer in self.hidden:
+            values = np.maximum(values @ layer.weights.T + layer.bias, 0.0)
+        return np.asarray(values @ self.output.weights.T + self.output.bias)
+
+    def to_bytes(self) -> bytes:
+        """A self-contained encoding that keeps the weights exact; read back by `from_bytes`."""
+        layers = [_encoded(layer) for layer in self.layers]
+        return json.dumps({"format": 1, "activation": self.activation, "layers": layers}).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Network:
+        """The network that `to_bytes` wrote."""
+        document = json.loads(data)
+        if document["format"] != 1:
+            raise InvalidNetwork(f"network encoding has format {document['format']}; this version reads format 1")
+        layers = [_decoded(entry) for entry in document["layers"]]
+        return cls(tuple(layers[:-1]), layers[-1], document["activation"])
+
+
+def _encoded(layer: Layer) -> dict[str, Any]:
+    shape = [layer.rows, layer.columns]
+    if layer.floats_are_exact:
+        return {
+            "shape": shape,
+            "weights": base64.b64encode(layer.weights.astype("<f8").tobytes()).decode(),
+            "bias": base64.b64encode(layer.bias.astype("<f8").tobytes()).decode(),
+        }
+    return {"shape": shape, "exact": layer.exact.canonical_text()}
+
+
+def _decoded(entry: dict[str, Any]) -> Layer:
+    rows, columns = entry["shape"]
+    if "exact" in entry:
+        return Layer.from_exact(AffineMap.from_canonical_text(entry["exact"]))
+    weights = np.frombuffer(base64.b64decode(entry["weights"]), dtype="<f8").reshape(rows, columns)
+    return Layer.from_arrays(weights, np.frombuffer(base64.b64decode(entry["bias"]), dtype="<f8"))
