@@ -1,0 +1,36 @@
+"""Parts of relucensus that may not be installed, found by entry point and loaded on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+from relucensus_client._errors import MissingPart
+
+COMMANDS: Final = "relucensus.commands"
+IN_PROCESS: Final = "relucensus.inprocess"
+
+_PART: Final = {COMMANDS: "service", IN_PROCESS: "solver"}
+_EXTRA: Final = {"torch": "relucensus[torch]", "psycopg": "relucensus[postgres]"}
+
+
+def load(group: str, name: str) -> Callable[..., Any]:
+    """The function that an installed part registers under this name.
+
+    Raises:
+        MissingPart: no part registers it, or a package it needs is not installed.
+    """
+    part = _PART[group]
+    found = list(entry_points(group=group, name=name))
+    if not found:
+        raise MissingPart(f"`relucensus {name}` needs the {part}, which is not installed: pip install relucensus")
+    try:
+        function: Callable[..., Any] = found[0].load()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        raise MissingPart(
+            f"`relucensus {name}` needs the {part}, and that the Python package {missing!r}, which is not installed: "
+            f"pip install '{_EXTRA.get(missing, 'relucensus')}'"
+        ) from error
+    return function

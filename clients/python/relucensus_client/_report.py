@@ -1,0 +1,103 @@
+"""Results and jobs as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from relucensus_client._models import Count, CountResult, JobStatus
+from relucensus_client._progress import progress_text
+
+_Row = tuple[str, str]
+
+
+def result_text(result: CountResult) -> str:
+    """The counts with their status, then what they rest on.
+
+    >>> counts = {"activation_regions": {"value": 1200, "status": "lower_bound", "upper_bound": 4096}}
+    >>> print(result_text(CountResult.model_validate({"counts": counts, "engine": "milp"})))
+    activation regions  1,200  lower bound, at most 4,096
+    <BLANKLINE>
+    engine  milp
+    """
+    counts = _table((_words(name), f"{count.value:,}", _certainty(count)) for name, count in result.counts.items())
+    return f"{counts}\n\n{_table(_facts(result))}"
+
+
+def job_text(job: JobStatus) -> str:
+    """Where the job stands: its state, its progress, its error or its result."""
+    rows: list[_Row] = [("job", job.id), ("state", job.state)]
+    if job.started_at is not None:
+        rows.append(("started", job.started_at.isoformat(sep=" ", timespec="seconds")))
+    if job.finished_at is not None:
+        rows.append(("finished", job.finished_at.isoformat(sep=" ", timespec="seconds")))
+    if job.progress is not None and not job.done:
+        progress = job.progress
+        rows.append(
+            ("progress", progress_text(progress.activation_regions, progress.open_cubes, progress.regions_per_second))
+        )
+    if job.error is not None:
+        rows.append(("error", str(job.error)))
+    text = _table(rows)
+    return f"{text}\n\n{result_text(job.result)}" if job.result is not None else text
+
+
+def jobs_text(jobs: Iterable[JobStatus]) -> str:
+    """One line a job: id, state, when it was created, regions so far."""
+    return _table(
+        (
+            job.id,
+            job.state,
+            job.created_at.isoformat(sep=" ", timespec="seconds") if job.created_at else "",
+            f"{job.progress.activation_regions:,} regions" if job.progress else "",
+        )
+        for job in jobs
+    )
+
+
+def _facts(result: CountResult) -> Iterator[_Row]:
+    network = result.network
+    if network.inputs is not None:
+        hidden = ", ".join(str(width) for width in network.hidden) or "no hidden layer"
+        stable = f", {network.stable_neurons} of them stable" if network.stable_neurons else ""
+        yield "network", f"{network.inputs} inputs, hidden {hidden} ({network.neurons} neurons{stable})"
+    if result.regions_after_layer:
+        yield "regions after each layer", ", ".join(f"{number:,}" for number in result.regions_after_layer)
+    yield "engine", result.engine + (f", confirmed by {result.cross_checked_by}" if result.cross_checked_by else "")
+    bounds = ", ".join(_bounds(result.bounds))
+    if bounds:
+        yield "bounds from the literature", bounds
+    if result.statistics.wall_seconds is not None:
+        yield "time", f"{result.statistics.wall_seconds:.2f} s"
+
+
+def _bounds(bounds: dict[str, Any], within: str = "") -> Iterator[str]:
+    """Every known bound by name; a group of bounds puts its name in front."""
+    for name, bound in bounds.items():
+        if isinstance(bound, dict):
+            yield from _bounds(bound, f"{within}{_words(name)} ")
+        elif isinstance(bound, (int, float)) and not isinstance(bound, bool):
+            yield f"{within}{_words(name)} {bound:,}"
+
+
+def _certainty(count: Count) -> str:
+    if count.exact:
+        return "exact"
+    at_most = "" if count.upper_bound is None else f", at most {count.upper_bound:,}"
+    return f"{_words(count.status)}{at_most}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    """The rows with their columns aligned; columns of numbers to the right."""
+    lines = list(rows)
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(_aligned(row, widths)).rstrip() for row in lines)
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
+    for cell, width in zip(row, widths, strict=True):
+        yield cell.rjust(width) if cell.replace(",", "").isdigit() else cell.ljust(width)

@@ -1,0 +1,104 @@
+"""A torch module as a self-contained ONNX file, a `state_dict` as a `.pt` file, both in memory. Loads torch."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+
+from relucensus_client._errors import InvalidArgument
+
+_OPSET: Final = 17
+
+
+def is_module(model: object) -> bool:
+    """Whether this is a `torch.nn.Module`."""
+    return isinstance(model, torch.nn.Module)
+
+
+def is_state_dict(model: object) -> bool:
+    """Whether this is a non-empty mapping from names to tensors."""
+    return (
+        isinstance(model, Mapping)
+        and len(model) > 0
+        and all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in model.items())
+    )
+
+
+def state_dict_bytes(tensors: Mapping[str, Any]) -> bytes:
+    """The tensors as `torch.save` writes them, on the CPU and without the storage they may be views of."""
+    buffer = io.BytesIO()
+    torch.save({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, buffer)
+    return buffer.getvalue()
+
+
+def onnx_bytes(module: Any, example_input: Any = None) -> bytes:
+    """One ONNX file that computes what the module computes in evaluation mode; the module is left as it was.
+
+    The input size is that of the first `torch.nn.Linear`, unless `example_input` (a batch of one) is given.
+    Warnings that the traced computation may depend on the data are passed on: they are about the module.
+
+    Raises:
+        InvalidArgument: there is no linear layer to tell the input size from, or the export fails.
+    """
+    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
+    example = _example_input(module) if example_input is None else torch.as_tensor(example_input)
+    buffer = io.BytesIO()
+    try:
+        with _evaluation_mode(module), torch.no_grad(), _exporter_warnings_ignored():
+            torch.onnx.export(module, (example,), buffer, **_exporter_options())
+    except Exception as error:
+        raise InvalidArgument(
+            f"the module {type(module).__name__} could not be exported to ONNX with an input of shape "
+            f"{list(example.shape)}: {error}. If its input has another shape, pass example_input"
+        ) from error
+    return buffer.getvalue()
+
+
+def _example_input(module: Any) -> Any:
+    for part in module.modules():
+        if isinstance(part, torch.nn.Linear):
+            return torch.zeros(1, part.in_features, dtype=part.weight.dtype, device=part.weight.device)
+    raise InvalidArgument(
+        f"the module {type(module).__name__} has no torch.nn.Linear to tell the input size from; pass example_input"
+    )
+
+
+def _exporter_options() -> dict[str, Any]:
+    """Options for the exporter that writes one file without external data, whatever the version of torch."""
+    options: dict[str, Any] = {
+        "opset_version": _OPSET,
+        "input_names": ["input"],
+        "output_names": ["output"],
+        "dynamic_axes": {"input": {0: "batch"}, "output": {0: "batch"}},
+    }
+    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+        options["dynamo"] = False
+    return options
+
+
+@contextmanager
+def _evaluation_mode(module: Any) -> Iterator[None]:
+    """Puts every part into evaluation mode and back into the mode each was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+@contextmanager
+def _exporter_warnings_ignored() -> Iterator[None]:
+    """Silences what the exporter says about itself: that it is deprecated, and uses deprecated functions."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="You are using the legacy TorchScript", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx")
+        warnings.filterwarnings("ignore", message=".*feature will be removed", category=DeprecationWarning)
+        yield

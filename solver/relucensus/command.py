@@ -1,0 +1,76 @@
+"""A count in this process for the command line: the request document of the HTTP API in, the end of a job out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from relucensus.count import count
+from relucensus.errors import CensusError, InvalidRequest
+from relucensus.readers import read_model
+from relucensus.values.domain import Box
+from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Definition, Problem
+
+OnProgress = Callable[[int, int, float | None], None]
+
+_FIELDS: Final = frozenset({"domain", "definitions", "engine", "strategy", "limits", "cross_check", "activation"})
+
+
+class _Progress(Protocol):
+    regions: int
+    open_cubes: int
+    seconds: float
+
+
+def count_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    """``{"result": …, "error": None}``, or the other way round: the last two fields of a job on the service.
+
+    An error is a problem document; its status is 422 if the model or the request is at fault, else 500.
+    `on_progress` is called with regions so far, open cubes and regions per second.
+    """
+    try:
+        return {"result": _counted(data, request, on_progress), "error": None}
+    except CensusError as error:
+        return {"result": None, "error": _problem(error)}
+
+
+def _counted(data: bytes, request: Mapping[str, Any], on_progress: OnProgress | None) -> dict[str, Any]:
+    unknown = sorted(set(request) - _FIELDS)
+    if unknown:
+        raise InvalidRequest(f"unknown field {unknown[0]!r}; known are {', '.join(sorted(_FIELDS))}")
+    budget = Budget(**request.get("limits", {}))
+    definitions = _definitions(request.get("definitions"))
+    network = read_model(data, activation=request.get("activation", "relu")).network
+    domain = request["domain"]
+    problem = Problem(network, Box.from_bounds(domain["lower"], domain["upper"], network.inputs), definitions)
+    result = count(
+        problem,
+        engine=request.get("engine", "auto"),
+        strategy=request.get("strategy", "cubes"),
+        budget=budget,
+        cross_check=request.get("cross_check"),
+        on_progress=None if on_progress is None else lambda progress: _report(progress, on_progress),
+    )
+    return result.to_json()
+
+
+def _definitions(names: list[str] | None) -> tuple[Definition, ...]:
+    if names is None:
+        return DEFAULT_DEFINITIONS
+    known = {definition.value for definition in Definition}
+    for name in names:
+        if name not in known:
+            raise InvalidRequest(f"definition {name!r} does not exist; known are {', '.join(sorted(known))}")
+    return tuple(Definition(name) for name in dict.fromkeys(names))
+
+
+def _report(progress: _Progress, on_progress: OnProgress) -> None:
+    rate = progress.regions / progress.seconds if progress.seconds > 0 else None
+    on_progress(progress.regions, progress.open_cubes, rate)
+
+
+def _problem(error: CensusError) -> dict[str, Any]:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).capitalize()
+    status = 422 if isinstance(error, ValueError) else 500
+    return {"type": "about:blank", "title": words, "status": status, "detail": str(error)}
