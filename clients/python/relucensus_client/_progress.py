@@ -31,7 +31,8 @@ class ProgressLine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._console.is_terminal:  # elsewhere, rich would end with an empty line
+            self._progress.stop()
 
     def show_job(self, job: JobStatus) -> None:
         """Replaces what the line says by the progress of a job on the service."""
