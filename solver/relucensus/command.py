@@ -62,7 +62,9 @@ def _definitions(names: list[str] | None) -> tuple[Definition, ...]:
     for name in names:
         if name not in known:
             raise InvalidRequest(f"definition {name!r} does not exist; known are {', '.join(sorted(known))}")
-    return tuple(Definition(name) for name in dict.fromkeys(names))
+    if not names or len(set(names)) < len(names):
+        raise InvalidRequest(f"definitions are {', '.join(names) or 'none'}; needed is at least one, none named twice")
+    return tuple(Definition(name) for name in names)
 
 
 def _report(progress: _Progress, on_progress: OnProgress) -> None:
@@ -71,6 +73,11 @@ def _report(progress: _Progress, on_progress: OnProgress) -> None:
 
 
 def _problem(error: CensusError) -> dict[str, Any]:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).capitalize()
-    status = 422 if isinstance(error, ValueError) else 500
-    return {"type": "about:blank", "title": words, "status": status, "detail": str(error)}
+    """The problem document of an error, with the `type` the service gives it."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__)
+    return {
+        "type": f"urn:relucensus:problem:{words.lower().replace(' ', '-')}",
+        "title": words.capitalize(),
+        "status": 422 if isinstance(error, ValueError) else 500,
+        "detail": str(error),
+    }

@@ -57,10 +57,11 @@ def test_a_model_that_cannot_be_sent_is_refused_before_sending(service: Any, mod
 
 
 def test_an_uploaded_model_can_be_submitted_by_what_upload_returned(service: Any, documents: Any) -> None:
-    kept = {"digest": "sha256:ab", "network": documents.result["network"], "name": "x"}
+    kept = documents.result["network"] | {"format": "onnx", "input_shape": [1, 2], "notes": ["folded"]}
     service.answers = [httpx.Response(201, json=kept), documents.job()]
     with service.client() as client:
         model = client.upload(b"123")
+        assert (model.digest, model.hidden, model.format, model.notes) == ("sha256:ab", (8, 8), "onnx", ("folded",))
         assert service.requests[0].url.path == "/models"
         assert list(service.parts()) == ["model"]
         client.submit(model, lower=0, upper=1)

@@ -128,11 +128,13 @@ class JobStatus(Answer):
     error: Problem | None = None
 
 
-class UploadedModel(Answer):
+class UploadedModel(Network):
     """A model kept by the service: pass it, or its `digest`, to `submit` instead of a file."""
 
     digest: str
-    network: Network | None = None
+    format: str | None = None
+    input_shape: tuple[int, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class JobPage(Answer):

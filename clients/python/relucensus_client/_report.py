@@ -20,8 +20,8 @@ def result_text(result: CountResult) -> str:
     <BLANKLINE>
     engine  milp
     """
-    counts = _table((_words(name), f"{count.value:,}", _certainty(count)) for name, count in result.counts.items())
-    return f"{counts}\n\n{_table(_facts(result))}"
+    rows = ((_words(name), f"{count.value:,}", _certainty(count)) for name, count in result.counts.items())
+    return f"{_table(rows, numbers=1)}\n\n{_table(_facts(result))}"
 
 
 def job_text(job: JobStatus) -> str:
@@ -58,26 +58,24 @@ def jobs_text(jobs: Iterable[JobStatus]) -> str:
 def _facts(result: CountResult) -> Iterator[_Row]:
     network = result.network
     if network.inputs is not None:
-        hidden = ", ".join(str(width) for width in network.hidden) or "no hidden layer"
+        hidden = "-".join(str(width) for width in network.hidden) or "none"
         stable = f", {network.stable_neurons} of them stable" if network.stable_neurons else ""
         yield "network", f"{network.inputs} inputs, hidden {hidden} ({network.neurons} neurons{stable})"
     if result.regions_after_layer:
-        yield "regions after each layer", ", ".join(f"{number:,}" for number in result.regions_after_layer)
+        yield "regions after each layer", " then ".join(f"{number:,}" for number in result.regions_after_layer)
     yield "engine", result.engine + (f", confirmed by {result.cross_checked_by}" if result.cross_checked_by else "")
-    bounds = ", ".join(_bounds(result.bounds))
-    if bounds:
-        yield "bounds from the literature", bounds
+    yield from _bounds(result.bounds)
     if result.statistics.wall_seconds is not None:
         yield "time", f"{result.statistics.wall_seconds:.2f} s"
 
 
-def _bounds(bounds: dict[str, Any], within: str = "") -> Iterator[str]:
-    """Every known bound by name; a group of bounds puts its name in front."""
+def _bounds(bounds: dict[str, Any], about: str = "") -> Iterator[_Row]:
+    """Every known upper bound by name; a group of bounds puts its name behind."""
     for name, bound in bounds.items():
         if isinstance(bound, dict):
-            yield from _bounds(bound, f"{within}{_words(name)} ")
+            yield from _bounds(bound, f" ({_words(name)})")
         elif isinstance(bound, (int, float)) and not isinstance(bound, bool):
-            yield f"{within}{_words(name)} {bound:,}"
+            yield f"bound {_words(name)}{about}", f"{bound:,}"
 
 
 def _certainty(count: Count) -> str:
@@ -91,13 +89,13 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _table(rows: Iterable[tuple[str, ...]]) -> str:
-    """The rows with their columns aligned; columns of numbers to the right."""
+def _table(rows: Iterable[tuple[str, ...]], numbers: int | None = None) -> str:
+    """The rows with their columns aligned to the left, the column of numbers to the right."""
     lines = list(rows)
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join(_aligned(row, widths)).rstrip() for row in lines)
+    return "\n".join("  ".join(_aligned(row, widths, numbers)).rstrip() for row in lines)
 
 
-def _aligned(row: tuple[str, ...], widths: list[int]) -> Iterator[str]:
-    for cell, width in zip(row, widths, strict=True):
-        yield cell.rjust(width) if cell.replace(",", "").isdigit() else cell.ljust(width)
+def _aligned(row: tuple[str, ...], widths: list[int], numbers: int | None) -> Iterator[str]:
+    for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        yield cell.rjust(width) if column == numbers else cell.ljust(width)
