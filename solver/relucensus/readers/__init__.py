@@ -1,0 +1,7 @@
+"""Readers: the bytes of a model file, or a torch module, become a `Network`."""
+
+from relucensus.readers.limits import ReaderLimits
+from relucensus.readers.model import ReadModel, read_model
+from relucensus.readers.torch_module import network_from_module
+
+__all__ = ["ReadModel", "ReaderLimits", "network_from_module", "read_model"]

@@ -1,0 +1,127 @@
+"""One node of an ONNX graph with its inputs resolved, and the words in which it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relucensus.errors import InvalidNetwork, UnreadableModel, UnsupportedModel
+from relucensus.readers.limits import ReaderLimits, shown
+from relucensus.readers.onnx_tensors import Constant, tensor_constant
+
+_ATTRIBUTE_FIELDS: Final = {1: "f", 2: "i", 3: "s", 6: "floats", 7: "ints"}
+_TENSOR: Final = 4
+
+
+class Value(Enum):
+    """Stands among the inputs of a node for the value that the chain has computed so far."""
+
+    CURRENT = "current"
+
+
+def label_of(node: Any) -> str:
+    """How a node is named in messages: its type, and its name or, without one, its first output."""
+    name = f"node {shown(node.name)}" if node.name else f"the node that computes {shown((*node.output, '')[0])}"
+    domain = f"{node.domain}." if node.domain not in ("", "ai.onnx") else ""
+    return f"{name} ({shown(domain + node.op_type)[1:-1]})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A node whose inputs are constants, absent (None) or the current value.
+
+    `batch` is the fixed batch size that the file declares, of which one sample is read; 1 if there is none.
+    """
+
+    node: Any
+    inputs: tuple[Constant | Value | None, ...]
+    opset: int
+    batch: int
+    limits: ReaderLimits
+
+    @property
+    def op_type(self) -> str:
+        """The operator."""
+        return str(self.node.op_type)
+
+    @property
+    def value_position(self) -> int:
+        """Which input is the current value; there is exactly one."""
+        positions = [i for i, entry in enumerate(self.inputs) if entry is Value.CURRENT]
+        if len(positions) != 1:
+            self.refuse("uses the same value twice; supported are networks that are one chain of operations")
+        return positions[0]
+
+    def has_input(self, position: int) -> bool:
+        """Whether the input is given."""
+        return position < len(self.inputs) and self.inputs[position] is not None
+
+    def constant(self, position: int, what: str) -> Constant:
+        """The constant input at this position.
+
+        Raises:
+            UnsupportedModel: the input is computed from the network's input.
+            InvalidNetwork: there is no such input.
+        """
+        if not self.has_input(position):
+            self.fail(f"has no input {position} ({what})")
+        entry = self.inputs[position]
+        if isinstance(entry, Value) or entry is None:
+            self.refuse(f"takes its {what} from the network's input; supported is a constant")
+        return entry
+
+    def floats(self, position: int, what: str) -> NDArray[np.float64]:
+        """The constant float input at this position, all entries finite."""
+        entries = self.constant(position, what)
+        if entries.dtype != np.float64:
+            self.fail(f"has a {what} that is not of a float type")
+        bad = np.argwhere(~np.isfinite(entries))
+        if len(bad):
+            where = tuple(int(i) for i in bad[0])
+            name = shown(self.node.input[position])
+            raise InvalidNetwork(
+                f"tensor {name} holds {entries[where]} at {list(where)}; every weight must be a finite number"
+            )
+        return entries.astype(np.float64)
+
+    def integers(self, position: int, what: str) -> list[int]:
+        """The constant integer input at this position, flattened."""
+        entries = self.constant(position, what)
+        if entries.dtype != np.int64 or entries.ndim > 1:
+            self.fail(f"has a {what} that is not a list of integers")
+        return [int(n) for n in entries.ravel()]
+
+    def attribute(self, name: str, default: Any) -> Any:
+        """The attribute's number, text or list, or the default."""
+        for entry in self.node.attribute:
+            if entry.name == name:
+                return self._decoded(entry)
+        return default
+
+    def axes(self) -> list[int] | None:
+        """The axes of Squeeze and Unsqueeze: an attribute before opset 13, an input from then on."""
+        if self.opset < 13:
+            axes = self.attribute("axes", None)
+            return None if axes is None else [int(n) for n in axes]
+        return self.integers(1, "axes") if self.has_input(1) else None
+
+    def refuse(self, reason: str) -> NoReturn:
+        """Raise `UnsupportedModel` about this node."""
+        raise UnsupportedModel(f"{label_of(self.node)} {reason}")
+
+    def fail(self, reason: str) -> NoReturn:
+        """Raise `InvalidNetwork` about this node."""
+        raise InvalidNetwork(f"{label_of(self.node)} {reason}")
+
+    def _decoded(self, entry: Any) -> Any:
+        if entry.type == _TENSOR:
+            return tensor_constant(entry.t, self.limits)
+        field = _ATTRIBUTE_FIELDS.get(entry.type)
+        if field is None:
+            raise UnreadableModel(f"{label_of(self.node)} has the attribute {shown(entry.name)} of an unknown type")
+        found = getattr(entry, field)
+        return list(found) if field in ("floats", "ints") else found
