@@ -1,0 +1,72 @@
+"""The HTTP application: wiring only."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from relucensus.errors import CensusError
+from relucensus_service import problems
+from relucensus_service.context import Context
+from relucensus_service.problems import MEDIA_TYPE, Problem, Refusal
+from relucensus_service.routes import count, models, operations
+from relucensus_service.routes.documentation import with_request_schema
+from relucensus_service.schemas import problem_of_field_errors
+from relucensus_service.settings import Settings
+from relucensus_service.store import Store
+from relucensus_service.uploads import UploadLimit
+
+log: Final = logging.getLogger(__name__)
+
+_DESCRIPTION: Final = (
+    "Exact counts of the activation regions and linear regions of a ReLU network on a bounded box. "
+    "Every error is a problem document (RFC 9457)."
+)
+
+
+def create_app(settings: Settings, store: Store) -> FastAPI:
+    """The application on this store."""
+    app = FastAPI(title="relucensus", version=version("relucensus"), description=_DESCRIPTION)
+    app.state.context = Context(settings, store)
+    app.add_middleware(UploadLimit, limit=settings.upload_limit)
+    for router in (count.router, models.router, operations.router):
+        app.include_router(router)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(CensusError, _refused_by_the_library)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused_by_the_framework)
+    app.add_exception_handler(Exception, _mistaken)
+    derived = app.openapi
+    app.openapi = lambda: with_request_schema(derived())  # type: ignore[method-assign]
+    return app
+
+
+def _answer(problem: Problem, headers: Any = None) -> JSONResponse:
+    return JSONResponse(problem.to_json(), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def _refused(request: Request, error: Any) -> JSONResponse:
+    return _answer(error.problem)
+
+
+async def _refused_by_the_library(request: Request, error: Any) -> JSONResponse:
+    return _answer(problems.problem_of_error(error))
+
+
+async def _invalid(request: Request, error: Any) -> JSONResponse:
+    return _answer(problem_of_field_errors([(entry["loc"], entry["msg"]) for entry in error.errors()]))
+
+
+async def _refused_by_the_framework(request: Request, error: Any) -> JSONResponse:
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return _answer(problems.problem_of_status(error.status_code, detail), error.headers)
+
+
+async def _mistaken(request: Request, error: Exception) -> JSONResponse:
+    return _answer(problems.problem("internal-error", "the mistake is in the service's log; please report it"))

@@ -1,0 +1,153 @@
+"""Dask: the workers that settle cubes, on this machine or behind a scheduler's address.
+
+The only module that names dask. Work is pickled and done by `worker.perform` in a worker process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+import dask.config
+from distributed import Client, Future, LocalCluster
+from distributed.client import FutureCancelledError
+from distributed.scheduler import KilledWorker
+
+from relucensus_service.work import Answer, Conclusion, Failure, Lost, Slice
+
+_CONFIG: Final = {
+    "distributed.scheduler.allowed-failures": 0,  # the runner counts failures, per cube and across restarts
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.admin.large-graph-warning-threshold": "1TiB",  # a large network travels with each of its slices
+}
+_WORKERS_KNOWN_FOR: Final = 1.0  # seconds after which the number of workers is asked for again
+
+
+class ClusterLost(RuntimeError):
+    """The scheduler cannot be reached any more; a new runner has to be started."""
+
+
+class Ticket(Protocol):
+    """Work handed to a cluster."""
+
+    def done(self) -> bool:
+        """Whether there is an answer."""
+
+    def answer(self) -> Answer:
+        """The answer, once done."""
+
+    def abandon(self) -> None:
+        """Nobody wants the answer any more."""
+
+
+class Cluster(Protocol):
+    """Something that works: Dask, or a fake in a test."""
+
+    def workers(self) -> int:
+        """How many pieces of work can run at once now."""
+
+    def submit(self, work: Slice | Conclusion, on_done: Callable[[], None]) -> Ticket:
+        """Hand over work; `on_done` is called, in some thread, once there is an answer."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
+def perform(work: Slice | Conclusion) -> Answer:
+    """Do the work, in a worker: nobody else loads the engines."""
+    from relucensus_service import worker  # noqa: PLC0415 - see above
+
+    return worker.perform(work)
+
+
+def _warm() -> None:
+    from relucensus_service import worker  # noqa: PLC0415 - as in `perform`
+
+    worker.warm()
+
+
+class DaskCluster:
+    """Dask workers. Each works on one thing at a time, so that a worker's death has one possible cause."""
+
+    def __init__(self, client: Client, local: LocalCluster | None = None) -> None:
+        self._client = client
+        self._local = local
+        self._workers = 0
+        self._asked_at = -_WORKERS_KNOWN_FOR
+
+    @classmethod
+    def local(cls, workers: int, scratch: Path) -> DaskCluster:
+        """Worker processes on this machine; they end with this process."""
+        dask.config.set({**_CONFIG, "temporary-directory": str(scratch)})
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        )
+        client = Client(cluster)
+        client.run(_warm, wait=False)
+        return cls(client, cluster)
+
+    @classmethod
+    def remote(cls, address: str) -> DaskCluster:
+        """The workers of the scheduler at this address, which must be able to import this package."""
+        dask.config.set(_CONFIG)
+        return cls(Client(address, timeout=30))
+
+    def workers(self) -> int:
+        """Threads of all workers, as of a second ago."""
+        if self._client.status in ("closing", "closed"):
+            raise ClusterLost("the connection to the Dask scheduler is closed")
+        now = time.monotonic()
+        if now - self._asked_at >= _WORKERS_KNOWN_FOR:
+            self._workers = sum(self._client.nthreads().values())
+            self._asked_at = now
+        return self._workers
+
+    def submit(self, work: Slice | Conclusion, on_done: Callable[[], None]) -> DaskTicket:
+        """Hand work to the least busy worker."""
+        future = self._client.submit(perform, work, pure=False)
+        future.add_done_callback(lambda _: on_done())
+        return DaskTicket(future)
+
+    def close(self) -> None:
+        """Stop the workers, or leave the remote ones alone."""
+        self._client.close()
+        if self._local is not None:
+            self._local.close()
+
+
+class DaskTicket:
+    """Work that a Dask worker has."""
+
+    def __init__(self, future: Future) -> None:
+        self._future = future
+
+    def done(self) -> bool:
+        """Whether there is an answer."""
+        return bool(self._future.done())
+
+    def answer(self) -> Answer:
+        """The answer; it is fetched only once and then forgotten by the cluster."""
+        try:
+            answer: Answer = self._future.result(timeout=30)
+        except KilledWorker as death:
+            return Lost(f"worker {death.last_worker.address} died", guilty=True)
+        except (FutureCancelledError, OSError, TimeoutError) as error:
+            return Lost(f"{type(error).__name__}: {error}", guilty=False)
+        except Exception as error:
+            return Failure(type(error).__name__, str(error))
+        finally:
+            self._future.release()
+        return answer
+
+    def abandon(self) -> None:
+        """Drop the work; a worker that has begun it ends its slice unheard."""
+        self._future.cancel()

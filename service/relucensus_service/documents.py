@@ -1,0 +1,39 @@
+"""JSON from outside, read without the liberties that Python's reader takes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from relucensus_service.problems import Refusal, problem
+
+
+def parsed(text: str) -> Any:
+    """The document in the text.
+
+    Raises:
+        Refusal: not JSON; NaN or Infinity, which JSON does not have; a field given twice.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_fields)
+    except RecursionError:
+        raise _refusal("the request is nested too deeply") from None
+    except ValueError as error:
+        raise _refusal(f"the request is not JSON: {error}") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise _refusal(f"the request holds {name}; needed is JSON, in which every number is finite")
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _refusal(f"the field {twice!r} is given twice")
+    return fields
+
+
+def _refusal(detail: str) -> Refusal:
+    return Refusal(problem("invalid-request", detail))

@@ -1,0 +1,1 @@
+"""The routes: they translate a request into calls, and the answer back. Nothing else."""

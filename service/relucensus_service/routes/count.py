@@ -1,0 +1,162 @@
+"""`/count`: ask for a count, follow it, stop it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from relucensus.values.domain import Box
+from relucensus_service.context import Context, InContext
+from relucensus_service.documents import parsed
+from relucensus_service.jobs import Job, JobState, root_cube
+from relucensus_service.problems import Refusal, problem
+from relucensus_service.routes.documentation import COUNT_BODY, problems_for
+from relucensus_service.routes.models import keep_model, known_model
+from relucensus_service.schemas import CountRequest, JobPage, JobView, job_view, problem_of_validation
+from relucensus_service.store import StoredModel
+from relucensus_service.uploads import Form, read_form
+from relucensus_service.waiting import preferred_wait, wait_until_done
+
+router = APIRouter(tags=["count"])
+_RETRY_AFTER = "1"
+
+
+@router.post(
+    "/count",
+    response_model=JobView,
+    responses={
+        200: {"description": "The job, finished within the time of `Prefer: wait=N`"},
+        202: {"model": JobView, "description": "The job; `Location` says where to follow it"},
+        **problems_for(400, 404, 413, 415, 422),
+    },
+    openapi_extra={"requestBody": COUNT_BODY},
+    summary="Count the regions of a network",
+)
+async def post_count(
+    request: Request,
+    context: InContext,
+    prefer: Annotated[str | None, Header(description="`wait=N`: answer when finished, but within N seconds")] = None,
+) -> JSONResponse:
+    """Queue a count. The model is a file, or the digest of one uploaded before in the field `model` of the request."""
+    form = await read_form(request, ("model", "request"))
+    asked = _count_request(form.request)
+    model = await _model(context, form, asked)
+    Box.from_bounds(asked.domain.lower, asked.domain.upper, model.summary["inputs"])
+    job = await run_in_threadpool(
+        context.store.jobs.create,
+        uuid.uuid4().hex,
+        model=model.digest,
+        request={**asked.model_dump(mode="json"), "model": model.digest},
+        root=root_cube(model.summary["neurons"]),
+    )
+    wait = min(preferred_wait(prefer), context.settings.longest_wait)
+    job = await _after(context, job.id, wait)
+    location = str(request.url_for("get_count", job_id=job.id).path)
+    headers = {"Location": location}
+    if wait:
+        headers["Preference-Applied"] = f"wait={wait:g}"
+    if not job.state.done:
+        headers["Retry-After"] = _RETRY_AFTER
+    return JSONResponse(job_view(job), status_code=200 if job.state.done else 202, headers=headers)
+
+
+@router.get("/count", response_model=JobPage, responses=problems_for(422), summary="The jobs, the newest first")
+def list_counts(
+    context: InContext,
+    state: Annotated[list[JobState] | None, Query(description="only jobs in this state; may be given twice")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+) -> JSONResponse:
+    """One page of jobs."""
+    jobs = context.store.jobs.page(states=state or [], below=_number(cursor), limit=limit + 1)
+    more = len(jobs) > limit
+    page = jobs[:limit]
+    next_cursor = _cursor(page[-1].number) if more else None
+    return JSONResponse({"jobs": [job_view(job) for job in page], "next_cursor": next_cursor})
+
+
+@router.get("/count/{job_id}", response_model=JobView, responses=problems_for(404, 422), summary="A job")
+async def get_count(
+    job_id: str,
+    context: InContext,
+    wait: Annotated[float, Query(ge=0, allow_inf_nan=False, description="answer when done, at most so late")] = 0.0,
+) -> JSONResponse:
+    """The job: state, progress, and the result once it is done."""
+    job = await _after(context, job_id, min(wait, context.settings.longest_wait))
+    headers = {} if job.state.done else {"Retry-After": _RETRY_AFTER}
+    return JSONResponse(job_view(job), headers=headers)
+
+
+@router.post(
+    "/count/{job_id}/cancel",
+    response_model=JobView,
+    responses={
+        200: {"description": "The job was done before"},
+        202: {"model": JobView, "description": "The job is being cancelled"},
+        **problems_for(404),
+    },
+    summary="Stop a job",
+)
+def cancel_count(job_id: str, context: InContext) -> JSONResponse:
+    """Stop counting. The job still gets a result: what was found, as lower bounds. Asking again changes nothing."""
+    job = _known(context.store.jobs.cancel(job_id), job_id)
+    return JSONResponse(job_view(job), status_code=200 if job.state.done else 202)
+
+
+@router.delete("/count/{job_id}", status_code=204, responses=problems_for(404), summary="Forget a job")
+def delete_count(job_id: str, context: InContext) -> Response:
+    """Forget a job and its result; if it is running, it stops."""
+    if not context.store.jobs.delete(job_id):
+        _known(None, job_id)
+    return Response(status_code=204)
+
+
+def _count_request(text: str | None) -> CountRequest:
+    if text is None:
+        raise Refusal(problem("invalid-request", "the form has no part 'request'; needed is JSON with a domain"))
+    try:
+        return CountRequest.model_validate(parsed(text))
+    except ValidationError as error:
+        raise Refusal(problem_of_validation(error)) from None
+
+
+async def _model(context: Context, form: Form, asked: CountRequest) -> StoredModel:
+    if (form.model is None) == (asked.model is None):
+        found = "neither" if form.model is None else "both"
+        detail = f"the request has {found} of them; needed is the part 'model' (a file) or the field 'model' (a digest)"
+        raise Refusal(problem("invalid-request", detail))
+    if form.model is not None:
+        return await keep_model(context, form.model, asked.activation)
+    return await run_in_threadpool(known_model, context, str(asked.model))
+
+
+async def _after(context: Context, job_id: str, seconds: float) -> Job:
+    if seconds > 0:
+        await wait_until_done(context.store, job_id, seconds, context.stopping)
+    return _known(await run_in_threadpool(context.store.jobs.find, job_id), job_id)
+
+
+def _known(job: Job | None, job_id: str) -> Job:
+    if job is None:
+        raise Refusal(problem("unknown-job", f"there is no job {job_id!r}; it may have been deleted"))
+    return job
+
+
+def _cursor(number: int) -> str:
+    return base64.urlsafe_b64encode(str(number).encode()).decode()
+
+
+def _number(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    try:
+        return int(base64.urlsafe_b64decode(cursor.encode()))
+    except (ValueError, binascii.Error):
+        raise Refusal(problem("invalid-request", f"cursor {cursor!r} is not the next_cursor of a page")) from None

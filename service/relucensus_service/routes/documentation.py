@@ -1,0 +1,70 @@
+"""Parts of the OpenAPI document that the framework cannot derive."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from relucensus_service.problems import MEDIA_TYPE, TABLE
+from relucensus_service.schemas import REQUEST_EXAMPLE, CountRequest, ProblemView
+
+_MODEL_PART: Final = {
+    "type": "string",
+    "format": "binary",
+    "description": "ONNX, safetensors, or a state_dict saved by torch.save",
+}
+
+MODEL_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {"type": "object", "required": ["model"], "properties": {"model": _MODEL_PART}}
+        }
+    },
+}
+COUNT_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["request"],
+                "properties": {
+                    "model": {**_MODEL_PART, "description": f"{_MODEL_PART['description']}; or name a digest"},
+                    "request": {"$ref": "#/components/schemas/CountRequest"},
+                },
+            },
+            "encoding": {"request": {"contentType": "application/json"}},
+            "example": {"model": "(the file)", "request": REQUEST_EXAMPLE},
+        }
+    },
+}
+
+
+def problems_for(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Documentation of the problems a route answers with these statuses."""
+    return {status: _documented(status) for status in statuses}
+
+
+def with_request_schema(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with the schema of the `request` part, which only `COUNT_BODY` refers to."""
+    schema = CountRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(schema.pop("$defs", {}))
+    schemas["CountRequest"] = schema
+    return document
+
+
+def _documented(status: int) -> dict[str, Any]:
+    names = [name for name, (its_status, _) in TABLE.items() if its_status == status]
+    titles = [TABLE[name][1] for name in names]
+    example = {
+        "type": f"urn:relucensus:problem:{names[0]}",
+        "title": titles[0],
+        "status": status,
+        "detail": "what was found, where, and what is needed",
+    }
+    return {
+        "model": ProblemView,
+        "description": "; ".join(titles),
+        "content": {MEDIA_TYPE: {"example": example}},
+    }

@@ -1,0 +1,68 @@
+"""`/models`: upload a network, see what was read."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from relucensus_service.context import Context, InContext
+from relucensus_service.intake import read_in_child
+from relucensus_service.problems import Refusal, problem
+from relucensus_service.routes.documentation import MODEL_BODY, problems_for
+from relucensus_service.schemas import ModelView, model_view
+from relucensus_service.store import NewModel, StoredModel
+from relucensus_service.uploads import read_form
+
+router = APIRouter(tags=["models"])
+
+
+@router.post(
+    "/models",
+    status_code=201,
+    response_model=ModelView,
+    responses=problems_for(400, 413, 415, 422),
+    openapi_extra={"requestBody": MODEL_BODY},
+    summary="Upload a network",
+)
+async def post_model(request: Request, context: InContext) -> JSONResponse:
+    """Read a model file and keep it; `POST /count` may then name its digest instead of sending the file again."""
+    form = await read_form(request, ("model",))
+    if form.model is None:
+        raise Refusal(problem("invalid-request", "the form has no part 'model'; needed is the model file"))
+    model = await keep_model(context, form.model, activation="relu")
+    location = str(request.url_for("get_model", digest=model.digest).path)
+    return JSONResponse(model_view(model), status_code=201, headers={"Location": location})
+
+
+@router.get("/models/{digest}", response_model=ModelView, responses=problems_for(404), summary="A network by digest")
+def get_model(digest: Annotated[str, Path(examples=["sha256:4a1f…"])], context: InContext) -> JSONResponse:
+    """What was read from a model uploaded before."""
+    return JSONResponse(model_view(known_model(context, digest)))
+
+
+def known_model(context: Context, digest: str) -> StoredModel:
+    """The model with this digest.
+
+    Raises:
+        Refusal: there is none.
+    """
+    model = context.store.models.find(digest)
+    if model is None:
+        raise Refusal(problem("unknown-model", f"no model {digest!r} was uploaded here; needed is a known digest"))
+    return model
+
+
+async def keep_model(context: Context, data: bytes, activation: str) -> StoredModel:
+    """The stored network of a file; read in a child process unless this very file was read before."""
+    file_sha256 = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    known = await run_in_threadpool(context.store.models.find_file, file_sha256, activation)
+    if known is not None:
+        return known
+    async with context.readers:
+        reading: Any = await run_in_threadpool(read_in_child, data, activation=activation, settings=context.settings)
+    model = NewModel(reading.digest, file_sha256, activation, data, reading.network, reading.summary)
+    return await run_in_threadpool(context.store.models.save, model)

@@ -1,0 +1,260 @@
+"""What requests and answers look like on the wire, and how they are made from values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from relucensus.values.names import ENGINES, STRATEGIES
+from relucensus.values.network import ACTIVATIONS
+from relucensus.values.problem import DEFAULT_DEFINITIONS, Definition
+from relucensus_service.jobs import Job
+from relucensus_service.problems import Problem, problem
+from relucensus_service.store import StoredModel
+
+REQUEST_EXAMPLE: Final[dict[str, Any]] = {
+    "domain": {"kind": "box", "lower": -1, "upper": [1, 1]},
+    "engine": "auto",
+    "limits": {"seconds": 60},
+}
+
+
+def _one_of(names: tuple[str, ...], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in names:
+            known = ", ".join(names)
+            raise PydanticCustomError("unknown_name", f"{what} {value!r} does not exist; known are {known}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _box_only(value: Any) -> Any:
+    if isinstance(value, dict) and value.get("kind") == "slice":
+        raise PydanticCustomError("not_yet", 'slices are not supported yet; needed is {{"kind": "box", …}}')
+    return value
+
+
+def _no_certificate(value: bool) -> bool:
+    if value:
+        raise PydanticCustomError("not_yet", "certificates are not available yet")
+    return value
+
+
+def _distinct(value: list[Definition]) -> list[Definition]:
+    if len(set(value)) < len(value):
+        raise PydanticCustomError("given_twice", "a definition is named twice")
+    return value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Bound = float | list[float]
+EngineName = Annotated[str, _one_of(ENGINES, "engine"), Field(json_schema_extra={"enum": list(ENGINES)})]
+CheckingEngine = Annotated[str, _one_of(ENGINES[1:], "engine"), Field(json_schema_extra={"enum": list(ENGINES[1:])})]
+StrategyName = Annotated[str, _one_of(STRATEGIES, "strategy"), Field(json_schema_extra={"enum": list(STRATEGIES)})]
+ActivationName = Annotated[
+    str, _one_of(ACTIVATIONS, "activation"), Field(json_schema_extra={"enum": list(ACTIVATIONS)})
+]
+DefinitionName = Annotated[Definition, Field(strict=False)]
+
+
+class BoxDomain(_Strict):
+    """A closed box. A number stands for the same bound in every coordinate."""
+
+    kind: Literal["box"] = "box"
+    lower: Bound = Field(description="one number, or one for each input", examples=[-1])
+    upper: Bound = Field(description="one number, or one for each input", examples=[[1, 1]])
+
+
+class Limits(_Strict):
+    """The most that may be spent. A limit that is reached gives lower bounds, not an error."""
+
+    seconds: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="wall seconds during which a runner works on the job"
+    )
+    regions: int | None = Field(default=None, ge=1, description="activation regions counted")
+
+
+class CountRequest(_Strict):
+    """What to count; everything but the domain is optional. Unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra={"example": REQUEST_EXAMPLE})
+
+    domain: Annotated[BoxDomain, BeforeValidator(_box_only)]
+    definitions: Annotated[list[DefinitionName], AfterValidator(_distinct)] = Field(
+        default=list(DEFAULT_DEFINITIONS), min_length=1, description="what to count"
+    )
+    engine: EngineName = Field(default="auto", description="who counts")
+    strategy: StrategyName = Field(default="cubes", description="how the milp engine searches")
+    limits: Limits = Limits()
+    certificate: Annotated[bool, AfterValidator(_no_certificate)] = Field(default=False, description="not available yet")
+    cross_check: CheckingEngine | None = Field(default=None, description="a second engine that has to find the same counts")
+    activation: ActivationName = Field(default="relu", description="for a state_dict or safetensors file, which does not say")
+    model: str | None = Field(
+        default=None, pattern=r"^sha256:[0-9a-f]{64}$", description="digest of a model uploaded before, instead of a file"
+    )
+
+
+class NetworkView(BaseModel):
+    """The network of a job or result."""
+
+    digest: str
+    inputs: int
+    hidden: list[int]
+    outputs: int
+    neurons: int
+    activation: str
+    stable_neurons: int | None = Field(default=None, description="known once the network was counted")
+
+
+class ModelView(NetworkView):
+    """What was read from a model file."""
+
+    format: str = Field(examples=["onnx"])
+    input_shape: list[int] | None = Field(default=None, description="the shape of one input in the file, before flattening")
+    notes: list[str] = Field(description="what the reader did that one may want to know")
+
+
+class Progress(BaseModel):
+    """How far a job is. Regions are those proven to exist so far."""
+
+    activation_regions: int
+    open_cubes: int
+    regions_per_second: float | None
+    heartbeat_at: str | None
+
+
+class CountView(BaseModel):
+    """One count: the number itself, or a number proven to be reached and what could exist at most."""
+
+    value: int
+    status: Literal["exact", "lower_bound"]
+    upper_bound: int | None = None
+
+
+class ResultView(BaseModel):
+    """The answer. Integers may exceed 2**53."""
+
+    counts: dict[str, CountView]
+    regions_after_layer: list[int]
+    engine: str
+    cross_checked_by: str | None
+    network: NetworkView
+    domain: dict[str, Any]
+    bounds: dict[str, Any]
+    statistics: dict[str, Any]
+    certificate: str | None
+    versions: dict[str, str]
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemView(BaseModel):
+    """A problem document, RFC 9457. Some problems have further members."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:relucensus:problem:invalid-domain"])
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] | None = None
+
+
+class JobView(BaseModel):
+    """A job. Poll until `done`; then either `result` or `error` is there."""
+
+    id: str
+    state: Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+    done: bool
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    request: dict[str, Any]
+    network: NetworkView
+    progress: Progress
+    result: ResultView | None
+    error: ProblemView | None
+
+
+class JobPage(BaseModel):
+    """Jobs, the newest first; `next_cursor` asks for the next page."""
+
+    jobs: list[JobView]
+    next_cursor: str | None
+
+
+def problem_of_validation(error: ValidationError) -> Problem:
+    """The problem that lists what is wrong with each field."""
+    return problem_of_field_errors([(tuple(entry["loc"]), str(entry["msg"])) for entry in error.errors()])
+
+
+def problem_of_field_errors(entries: list[tuple[tuple[Any, ...], str]]) -> Problem:
+    """The same, from places and messages."""
+    errors = [{"field": _dotted(place), "message": message} for place, message in entries]
+    detail = "; ".join(
+        f"{entry['field']}: {entry['message']}" if entry["field"] else entry["message"] for entry in errors
+    )
+    return problem("invalid-request", detail, errors=errors)
+
+
+def _dotted(place: tuple[Any, ...]) -> str:
+    """domain.lower[2]; the alternatives of a union, which pydantic names too, say nothing to a user."""
+    text = ""
+    for part in place:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part not in ("float", "list[float]", "body", "query"):
+            text += f".{part}" if text else part
+    return text
+
+
+def job_view(job: Job) -> dict[str, Any]:
+    """The job on the wire (`JobView`)."""
+    regions = job.regions if job.state.done else job.regions + job.found
+    return {
+        "id": job.id,
+        "state": job.state.value,
+        "done": job.state.done,
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "finished_at": _time(job.finished_at),
+        "request": job.request,
+        "network": network_view(job.network),
+        "progress": {
+            "activation_regions": regions,
+            "open_cubes": job.open_cubes,
+            "regions_per_second": round(job.regions / job.seconds_spent, 1) if job.seconds_spent > 0 else None,
+            "heartbeat_at": _time(job.heartbeat_at),
+        },
+        "result": job.result if job.state.done else None,
+        "error": job.error,
+    }
+
+
+def model_view(model: StoredModel) -> dict[str, Any]:
+    """The model on the wire (`ModelView`)."""
+    return dict(model.summary)
+
+
+def network_view(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a model's summary that speaks about the network, not the file."""
+    return {name: value for name, value in summary.items() if name not in ("format", "input_shape", "notes")}
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

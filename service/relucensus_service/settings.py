@@ -1,0 +1,70 @@
+"""Environment variables -> frozen settings. Every field is a variable: `upload_limit` is RELUCENSUS_UPLOAD_LIMIT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+PREFIX: Final = "RELUCENSUS_"
+DEFAULT_DATA: Final = Path("relucensus-data")
+
+
+class InvalidSetting(ValueError):
+    """An environment variable or option has a value that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator may choose; the comment says what each one limits or times."""
+
+    database_url: str = f"sqlite:///{DEFAULT_DATA}/relucensus.db"
+    upload_limit: int = 64 * 2**20  # bytes of one request body
+    parse_seconds: float = 30.0  # CPU seconds for reading one uploaded file
+    parse_memory: int = 2 * 2**30  # bytes of address space for reading one uploaded file
+    longest_wait: float = 60.0  # seconds a request may ask to wait for a job
+    runner_stale_seconds: float = 10.0  # a runner silent for longer counts as gone in /readyz
+    lease_seconds: float = 15.0  # a job whose runner is silent for longer may be claimed by another
+    heartbeat_seconds: float = 2.0  # how often a runner renews its leases
+    poll_seconds: float = 0.05  # how often an idle runner looks for jobs
+    first_slice_seconds: float = 0.3  # time slice while a job has fewer open cubes than there are workers
+    slice_seconds: float = 2.0  # time slice of a task
+    jobs_at_once: int = 8  # jobs one runner serves side by side
+    attempts: int = 3  # how often a cube may fail before its job fails
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, str) and not 0 < value < float("inf"):
+                raise InvalidSetting(f"{PREFIX}{field.name.upper()} is {value}; needed is a positive number")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], **overrides: Any) -> Settings:
+        """The defaults, replaced by the environment, replaced by `overrides` that are not None.
+
+        Raises:
+            InvalidSetting: a variable that is not a positive number where one is needed.
+        """
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            name = PREFIX + field.name.upper()
+            if environment.get(name):
+                values[field.name] = _converted(name, environment[name], type(field.default))
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        return cls(**values)
+
+
+def database_in(data: Path) -> str:
+    """The URL of the SQLite database in this data directory."""
+    return f"sqlite:///{data.resolve()}/relucensus.db"
+
+
+def _converted(name: str, text: str, kind: type) -> str | int | float:
+    if kind is str:
+        return text
+    try:
+        return int(text) if kind is int else float(text)
+    except ValueError:
+        needed = "a whole number" if kind is int else "a number"
+        raise InvalidSetting(f"{name} is {text!r}; needed is {needed}") from None

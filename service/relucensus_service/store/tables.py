@@ -1,0 +1,111 @@
+"""The tables. Queries live beside this file, changes of the schema under `migrations`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_Number = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only in a column declared INTEGER
+
+models: Final = Table(
+    "models",
+    metadata,
+    Column("digest", String(80), primary_key=True, comment="sha256 of the exact weights"),
+    Column("file_sha256", String(80), nullable=False, index=True),
+    Column("activation", String(20), nullable=False, comment="the activation asked for when the file was read"),
+    Column("file", LargeBinary, nullable=False),
+    Column("network", LargeBinary, nullable=False, comment="Network.to_bytes()"),
+    Column("summary", JSON, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("state", String(20), nullable=False, index=True),
+    Column("model", ForeignKey("models.digest"), nullable=False, index=True),
+    Column("request", JSON, nullable=False),
+    Column("engine", String(20)),
+    Column("phase", Integer, nullable=False, default=0),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("seconds_spent", Double, nullable=False, default=0.0),
+    Column("regions", BigInteger, nullable=False, default=0),
+    Column("conclusion_attempts", Integer, nullable=False, default=0),
+    Column("runner", String(100), comment="who holds the lease"),
+    Column("lease_token", BigInteger, nullable=False, default=0, comment="grows with every claim"),
+    Column("lease_expires_at", Double),
+    Column("heartbeat_at", Double),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
+    sqlite_autoincrement=True,
+)
+
+cubes: Final = Table(
+    "cubes",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("job_number", ForeignKey("jobs.number", ondelete="CASCADE"), nullable=False),
+    Column("phase", Integer, nullable=False),
+    Column("prefix", Text, nullable=False, comment="Cube.to_text()"),
+    Column("found", BigInteger, nullable=False),
+    Column("at_most", Text, nullable=False, comment="decimal digits: it may exceed 64 bits"),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("returns", Integer, nullable=False, default=0),
+    Column("last_error", Text),
+    Index("ix_cubes_job_number_phase", "job_number", "phase"),
+    sqlite_autoincrement=True,  # an id is never used twice, so a late result cannot meet another cube
+)
+
+settlements: Final = Table(
+    "settlements",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("job_number", ForeignKey("jobs.number", ondelete="CASCADE"), nullable=False),
+    Column("phase", Integer, nullable=False),
+    Column("prefix", Text, nullable=False, comment="the cube that was settled"),
+    Column("regions", BigInteger, nullable=False),
+    Column("prefixes", JSON, nullable=False),
+    Column("patterns", BigInteger),
+    Column("affine_maps", LargeBinary, nullable=False),
+    Column("mergeable", LargeBinary, nullable=False),
+    Column("statistics", JSON, nullable=False),
+    Column("committed_at", Double, nullable=False),
+    Index("ix_settlements_job_number_phase", "job_number", "phase"),
+    sqlite_autoincrement=True,
+)
+
+runners: Final = Table(
+    "runners",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("started_at", Double, nullable=False),
+    Column("heartbeat_at", Double, nullable=False),
+    Column("workers", Integer, nullable=False),
+)

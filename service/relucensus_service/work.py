@@ -1,0 +1,79 @@
+"""What travels between the runner and its workers: frozen values that pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from relucensus.engines.protocol import OpenCube, Settlement
+from relucensus.values.problem import Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a job asks for. `network` is `Network.to_bytes()`; workers keep the problem it makes by `key`."""
+
+    key: str
+    network: bytes
+    lower: Any
+    upper: Any
+    definitions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Settle a cube for a while. `also` names a second engine that must be able to serve the problem later."""
+
+    assignment: Assignment
+    cube: OpenCube
+    engine: str
+    strategy: str
+    budget: Budget
+    also: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The answer to a slice; `engine` is the one that "auto" stands for."""
+
+    settlement: Settlement
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """Put the result together: what was counted, and the cubes that are still open if work was stopped."""
+
+    assignment: Assignment
+    counted: Settlement
+    open_cubes: tuple[OpenCube, ...]
+    engine: str
+    strategy: str
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """The answer to a conclusion: `CountResult.to_json()`."""
+
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The answer to work that failed. `kind` is the name of the error's class."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """No answer. `guilty`: the worker died while it had this work; otherwise the work was only in the way."""
+
+    reason: str
+    guilty: bool
+
+
+Answer = Settled | Concluded | Failure | Lost

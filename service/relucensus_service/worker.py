@@ -1,0 +1,69 @@
+"""What a worker does: settle cubes and put results together. The only module that loads the engines."""
+
+from __future__ import annotations
+
+import traceback
+from functools import lru_cache
+
+from relucensus.count import Tally, choose, conclude, count, settle
+from relucensus.errors import CensusError, InvalidRequest
+from relucensus.values.domain import Box
+from relucensus.values.network import Network
+from relucensus.values.problem import Budget, Definition, Problem
+from relucensus_service.work import Answer, Assignment, Concluded, Conclusion, Failure, Settled, Slice
+
+
+def perform(work: Slice | Conclusion) -> Answer:
+    """Do the work. Errors come back as values, so that nothing depends on how exceptions travel."""
+    try:
+        return _settled(work) if isinstance(work, Slice) else _concluded(work)
+    except CensusError as error:
+        return Failure(type(error).__name__, str(error))
+    except Exception as error:
+        return Failure(type(error).__name__, traceback.format_exc(limit=-6))
+
+
+def warm() -> None:
+    """Load what the first slice would otherwise wait for, by counting a tiny network."""
+    network = Network.from_arrays([([[1.0], [1.0]], [0.0, 0.5]), ([[1.0, 1.0]], [0.0])])
+    count(Problem(network, Box.from_bounds(-1, 1, 1)), budget=Budget(seconds=5.0))
+
+
+def _settled(work: Slice) -> Settled:
+    problem = _problem(work.assignment)
+    engine = choose(problem, work.engine, work.strategy)
+    if work.also is not None and choose(problem, work.also, "cubes") == engine:
+        raise InvalidRequest(f"cross_check names {engine}, the engine that counts; needed is another one")
+    return Settled(settle(problem, work.cube, engine=engine, strategy=work.strategy, budget=work.budget), engine)
+
+
+def _concluded(work: Conclusion) -> Concluded:
+    problem = _problem(work.assignment)
+    engine = choose(problem, work.engine, work.strategy)
+    tally = Tally().plus(work.counted)
+    return Concluded(conclude(problem, tally, work.open_cubes, engine=engine, budget=work.budget).to_json())
+
+
+class _Keyed:
+    """An assignment that equals another with the same key: what a cache needs, without hashing the network."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+
+    def __hash__(self) -> int:
+        return hash(self.assignment.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Keyed) and other.assignment.key == self.assignment.key
+
+
+def _problem(assignment: Assignment) -> Problem:
+    return _parsed(_Keyed(assignment))
+
+
+@lru_cache(maxsize=8)
+def _parsed(keyed: _Keyed) -> Problem:
+    assignment = keyed.assignment
+    network = Network.from_bytes(assignment.network)
+    box = Box.from_bounds(assignment.lower, assignment.upper, network.inputs)
+    return Problem(network, box, tuple(Definition(name) for name in assignment.definitions))

@@ -1,0 +1,100 @@
+"""Databases to test on, a network to count, a fake cluster."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from relucensus.values.network import Network
+from relucensus_service.store import Database, NewModel, Store
+from relucensus_service.store.schema import upgrade
+
+POSTGRES = os.environ.get("RELUCENSUS_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A scratch database on the server named by RELUCENSUS_TEST_POSTGRES, or the one on this machine."""
+    admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
+    name = f"relucensus_{uuid.uuid4().hex[:12]}"
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError as error:
+        pytest.skip(f"no PostgreSQL server at {POSTGRES}: {str(error).splitlines()[0]}")
+    yield admin.url.set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path}/test.db" if sqlite else request.getfixturevalue("postgres_url")
+    database = Database(url)
+    upgrade(database)
+    yield database
+    if not sqlite:
+        with database.write() as connection:
+            connection.execute(text("TRUNCATE jobs, models, runners RESTART IDENTITY CASCADE"))
+    database.close()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    return Store.on(database, lease_seconds=0.5)
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network.from_arrays([([[1.0], [-1.0]], [0.0, 0.5]), ([[1.0, 1.0]], [0.0])])
+
+
+@pytest.fixture
+def request_document() -> Callable[..., dict[str, Any]]:
+    """A request as the store keeps it, with changes."""
+
+    def document(**changes: Any) -> dict[str, Any]:
+        return {
+            "domain": {"kind": "box", "lower": -1, "upper": 1},
+            "definitions": ["activation_regions"],
+            "engine": "auto",
+            "strategy": "cubes",
+            "limits": {"seconds": None, "regions": None},
+            "certificate": False,
+            "cross_check": None,
+            "activation": "relu",
+            "model": "sha256:00",
+            **changes,
+        }
+
+    return document
+
+
+@pytest.fixture
+def model(store: Store, network: Network) -> str:
+    return save(store, network)
+
+
+def save(store: Store, network: Network) -> str:
+    summary = {
+        "digest": network.digest,
+        "inputs": network.inputs,
+        "hidden": list(network.widths),
+        "outputs": network.outputs,
+        "neurons": network.neurons,
+        "activation": "relu",
+        "format": "onnx",
+        "input_shape": [network.inputs],
+        "notes": [],
+    }
+    file = b"a file"
+    return store.models.save(NewModel(network.digest, "sha256:00", "relu", file, network.to_bytes(), summary)).digest
