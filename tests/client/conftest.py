@@ -119,7 +119,8 @@ def served(service: ScriptedService) -> Iterator[str]:
             )
             response = service(request)
             self.send_response(response.status_code)
-            self.send_header("Content-Length", str(len(response.content)))
+            for name, value in response.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(response.content)
 
