@@ -159,3 +159,10 @@ def test_cancel_status_and_delete_are_one_request_each(job: Job, service: Any, d
     job.delete()
     asked = [(request.method, request.url.path) for request in service.requests]
     assert asked == [("POST", "/count/job-1/cancel"), ("GET", "/count/job-1"), ("DELETE", "/count/job-1")]
+
+
+def test_deleting_twice_is_deleting_once(job: Job, service: Any, documents: Any) -> None:
+    service.answers = [httpx.ReadError("broken"), documents.problem(404)]
+    job.delete()
+    job.delete()
+    assert len(service.requests) == 3

@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final, Self, Unpack
 
@@ -19,6 +19,7 @@ from relucensus_client._errors import (
     InvalidArgument,
     JobCancelled,
     JobFailed,
+    NotFound,
     WaitTimedOut,
 )
 from relucensus_client._model_source import Model, model_file
@@ -168,8 +169,9 @@ class Job:
         return self._ask(_requests.cancel_call(self.id))
 
     def delete(self) -> None:
-        """Removes the job and its result from the service."""
-        self._client.send(_requests.delete_call(self.id))
+        """Afterwards the service has no such job and no result of it; does nothing if it is already gone."""
+        with suppress(NotFound):
+            self._client.send(_requests.delete_call(self.id))
 
     def wait(self, timeout: float | None = None, *, progress: bool | OnProgress = True) -> CountResult:
         """The result, once the job is done; `progress` is a line on stderr, a function of each status, or False.
