@@ -52,9 +52,18 @@ def progress_text(regions: int, open_cubes: int | None = None, per_second: float
     >>> progress_text(1234, 5, 61.7)
     '1,234 regions so far, 5 cubes open, 62 regions/s'
     """
-    parts = [f"{regions:,} regions so far"]
+    parts = [f"{counted(regions, 'region')} so far"]
     if open_cubes is not None:
-        parts.append(f"{open_cubes:,} cubes open")
+        parts.append(f"{counted(open_cubes, 'cube')} open")
     if per_second is not None:
         parts.append(f"{per_second:,.0f} regions/s")
     return ", ".join(parts)
+
+
+def counted(number: int, noun: str) -> str:
+    """The number and the noun, which has an s unless there is one.
+
+    >>> counted(1, "region"), counted(1200, "region")
+    ('1 region', '1,200 regions')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

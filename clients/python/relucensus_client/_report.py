@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from relucensus_client._models import Count, CountResult, JobStatus
-from relucensus_client._progress import progress_text
+from relucensus_client._progress import counted, progress_text
 
 _Row = tuple[str, str]
 
@@ -49,7 +49,7 @@ def jobs_text(jobs: Iterable[JobStatus]) -> str:
             job.id,
             job.state,
             job.created_at.isoformat(sep=" ", timespec="seconds") if job.created_at else "",
-            f"{job.progress.activation_regions:,} regions" if job.progress else "",
+            counted(job.progress.activation_regions, "region") if job.progress else "",
         )
         for job in jobs
     )
@@ -57,10 +57,13 @@ def jobs_text(jobs: Iterable[JobStatus]) -> str:
 
 def _facts(result: CountResult) -> Iterator[_Row]:
     network = result.network
-    if network.inputs is not None:
+    if network.inputs is not None and network.neurons is not None:
         hidden = "-".join(str(width) for width in network.hidden) or "none"
         stable = f", {network.stable_neurons} of them stable" if network.stable_neurons else ""
-        yield "network", f"{network.inputs} inputs, hidden {hidden} ({network.neurons} neurons{stable})"
+        yield (
+            "network",
+            f"{counted(network.inputs, 'input')}, hidden {hidden} ({counted(network.neurons, 'neuron')}{stable})",
+        )
     if result.regions_after_layer:
         yield "regions after each layer", " then ".join(f"{number:,}" for number in result.regions_after_layer)
     yield "engine", result.engine + (f", confirmed by {result.cross_checked_by}" if result.cross_checked_by else "")
