@@ -142,6 +142,16 @@ class AffineMap:
             self.denominator,
         )
 
+    def stacked(self, other: AffineMap) -> AffineMap:
+        """The components of both maps, one after the other, of the same argument."""
+        mine, theirs = self.coefficients * other.denominator, other.coefficients * self.denominator
+        constants = [*(self.constants * other.denominator).entries(), *(other.constants * self.denominator).entries()]
+        return AffineMap(
+            _matrix([*mine.tolist(), *theirs.tolist()], self.columns),
+            fmpz_mat(len(constants), 1, constants),
+            self.denominator * other.denominator,
+        )
+
     def at(self, point: RationalPoint) -> list[int]:
         """The image's numerators over the positive denominator ``self.denominator * point.denominator``."""
         column = fmpz_mat(self.columns, 1, list(point.numerators))

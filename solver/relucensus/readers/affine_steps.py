@@ -11,16 +11,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 import numpy as np
 from flint import fmpz_mat
 from numpy.typing import NDArray
 
 from relucensus.arithmetic import AffineMap
+from relucensus.errors import UnsupportedModel
 from relucensus.values.network import Layer
 
 FloatArray = NDArray[np.float64]
+Numbers = Sequence[Fraction]
 IndexArray = NDArray[np.intp]
+
+_MAX_BITS: Final = 2**30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,13 +87,13 @@ def shifted(step: Step, offsets: FloatArray) -> Step:
     return rescaled(step, None, fractions(offsets))
 
 
-def rescaled(step: Step, scales: Sequence[Fraction] | None, shifts: Sequence[Fraction] | None) -> Step:
+def rescaled(step: Step, scales: Numbers | None, shifts: Numbers | None) -> Step:
     """The map with component i replaced by ``scales[i] * component + shifts[i]``."""
     if isinstance(step, Selection):
         return _rescaled_selection(step, scales, shifts)
     exact = _exact(step)
     size = exact.rows
-    q = math.lcm(*(c.denominator for c in [*(scales or ()), *(shifts or ())])) if size else 1
+    q = _common_denominator(scales, shifts, size * exact.columns)
     coefficients, constants = exact.coefficients, exact.constants
     if scales is None:
         coefficients, constants = coefficients * q, constants * q
@@ -98,14 +103,14 @@ def rescaled(step: Step, scales: Sequence[Fraction] | None, shifts: Sequence[Fra
     if shifts is not None:
         added = [c.numerator * (q // c.denominator) * exact.denominator for c in shifts]
         constants = constants + fmpz_mat(size, 1, added)
-    return AffineMap(coefficients, constants, exact.denominator * q).reduced()
+    return AffineMap(coefficients, constants, exact.denominator * q)
 
 
 def multiplied(step: Step, weights: FloatArray) -> Step:
     """The map followed by ``y -> weights y``."""
     zero = np.zeros(weights.shape[0])
     if not isinstance(step, Selection):
-        return AffineMap.from_floats(weights, zero).after(_exact(step)).reduced()
+        return AffineMap.from_floats(weights, zero).after(_exact(step))
     if step.is_identity:
         return Floats(weights, zero)
     if step.scales is None and step.shifts is None and len(np.unique(step.indices)) == len(step.indices):
@@ -164,9 +169,7 @@ def _unit_rows(indices: IndexArray, columns: int) -> fmpz_mat:
     return matrix
 
 
-def _rescaled_selection(
-    step: Selection, scales: Sequence[Fraction] | None, shifts: Sequence[Fraction] | None
-) -> Selection:
+def _rescaled_selection(step: Selection, scales: Numbers | None, shifts: Numbers | None) -> Selection:
     old_scales, old_shifts = step.scales, step.shifts
     if scales is not None:
         old_scales = _products(scales, old_scales) if old_scales is not None else tuple(scales)
@@ -178,8 +181,7 @@ def _rescaled_selection(
 
 
 def _after_selection(outer: AffineMap, step: Selection) -> AffineMap:
-    every = [*(step.scales or ()), *(step.shifts or ())]
-    q = math.lcm(*(c.denominator for c in every)) if every else 1
+    q = _common_denominator(step.scales, step.shifts, outer.rows * step.columns)
     ones = (Fraction(1),) * len(step.indices)
     factors = [c.numerator * (q // c.denominator) for c in step.scales or ones]
     constants = outer.constants * q
@@ -187,7 +189,18 @@ def _after_selection(outer: AffineMap, step: Selection) -> AffineMap:
         shifts = [c.numerator * (q // c.denominator) for c in step.shifts]
         constants = constants + outer.coefficients * fmpz_mat(len(shifts), 1, shifts)
     coefficients = _columns_sent(outer.coefficients, factors, step)
-    return AffineMap(coefficients, constants, outer.denominator * q).reduced()
+    return AffineMap(coefficients, constants, outer.denominator * q)
+
+
+def _common_denominator(scales: Numbers | None, shifts: Numbers | None, entries: int) -> int:
+    """The common denominator of the numbers, refused if that many matrix entries over it would fill the memory."""
+    q = math.lcm(*(c.denominator for c in [*(scales or ()), *(shifts or ())]))
+    if q.bit_length() * entries > _MAX_BITS:
+        raise UnsupportedModel(
+            f"the constants have a common denominator of {q.bit_length()} bits, too many for {entries} exact weights; "
+            "multiply by the reciprocals as floats instead of dividing, or put the scaling into the first weights"
+        )
+    return q
 
 
 def _columns_sent(matrix: fmpz_mat, factors: list[int], step: Selection) -> fmpz_mat:

@@ -1,0 +1,306 @@
+"""The census: choose an engine, settle cubes until done or out of budget, merge, report.
+
+`count` does it in one process. A service does the same in pieces: `chosen`, `settle` for each open cube, a `Tally`
+that adds the settlements up, `conclude` at the end.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
+from typing import Any
+
+from relucensus.affine import Preactivations
+from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
+from relucensus.engines.registry import chosen, engine_named
+from relucensus.errors import Disagreement, UnsupportedProblem
+from relucensus.lp import LpCounter, LpSolver
+from relucensus.merge import count_closed_linear_regions, count_linear_regions
+from relucensus.patterns import MOST_NEURONS, count_activation_patterns
+from relucensus.stability import envelope
+from relucensus.theory import bounds
+from relucensus.values.pattern import ACTIVE, Cube
+from relucensus.values.problem import Budget, Definition, Problem
+from relucensus.values.result import Count, CountResult, Statistics, Status
+
+_SLICE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The sum of the settlements of disjoint cubes of one problem."""
+
+    regions: int = 0
+    prefixes: tuple[int, ...] = ()
+    affine_maps: frozenset[bytes] = frozenset()
+    mergeable: tuple[Mergeable, ...] = ()
+    patterns: int | None = None
+    statistics: Statistics = field(default_factory=Statistics)
+
+    def plus(self, settlement: Settlement) -> Tally:
+        """This tally with one more settlement."""
+        prefixes = self.prefixes or (0,) * len(settlement.prefixes)
+        patterns = self.patterns
+        if settlement.patterns is not None:
+            patterns = (patterns or 0) + settlement.patterns
+        return Tally(
+            self.regions + settlement.regions,
+            tuple(a + b for a, b in zip(prefixes, settlement.prefixes, strict=True)),
+            self.affine_maps | settlement.affine_maps,
+            self.mergeable + settlement.mergeable,
+            patterns,
+            self.statistics + settlement.statistics,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a count stands: regions proven so far, cubes still open, wall seconds spent."""
+
+    regions: int
+    open_cubes: int
+    seconds: float
+
+
+def check(problem: Problem, *, engine: str = "auto", strategy: str = "cubes") -> str:
+    """The name of the engine that will count the problem, if it can be counted as asked.
+
+    Raises:
+        InvalidRequest: unknown engine or strategy.
+        UnsupportedProblem: the engine or a definition cannot serve this network.
+    """
+    neurons = problem.network.neurons
+    if Definition.ACTIVATION_PATTERNS in problem.definitions and strategy != "plain" and neurons > MOST_NEURONS:
+        raise UnsupportedProblem(
+            f"activation_patterns is counted for up to {MOST_NEURONS} neurons; this network has {neurons}"
+        )
+    return chosen(problem, engine, strategy)
+
+
+def settle(
+    problem: Problem, still_open: OpenCube, *, engine: str, strategy: str = "cubes", budget: Budget | None = None
+) -> Settlement:
+    """One slice of work on one open cube of the problem."""
+    return engine_named(engine, strategy).settle(problem.free, still_open.cube, budget or Budget())
+
+
+def count(
+    problem: Problem,
+    *,
+    engine: str = "auto",
+    strategy: str = "cubes",
+    budget: Budget | None = None,
+    cross_check: str | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> CountResult:
+    """Count the regions of a network on a box, exactly unless the budget ends first.
+
+    Args:
+        problem: network, box and definitions.
+        engine: a name of `relucensus.values.names.ENGINES`.
+        strategy: for engine milp, "cubes" or "plain" (one no-good cut and one solve a region).
+        budget: wall seconds and regions after which to stop with a lower bound.
+        cross_check: a second engine that has to find the same count.
+        on_progress: called about once a second.
+
+    Raises:
+        InvalidRequest: unknown engine or strategy.
+        UnsupportedProblem: the engine or a definition cannot serve this network.
+        Disagreement: the second engine found another count.
+    """
+    budget = budget or Budget()
+    name = check(problem, engine=engine, strategy=strategy)
+    other = None if cross_check is None else check(problem, engine=cross_check)
+    started = time.monotonic()
+    tally, open_cubes = _settled(problem, (name, strategy), budget, on_progress)
+    result = conclude(problem, tally, open_cubes, engine=name, budget=_left(budget, started))
+    if other is not None and not open_cubes:
+        second, unfinished = _settled(problem, (other, "cubes"), _left(budget, started), on_progress)
+        if not unfinished:
+            result = confirmed(problem, result, conclude(problem, second, (), engine=other))
+    return replace(result, statistics=replace(result.statistics, wall_seconds=time.monotonic() - started))
+
+
+def confirmed(problem: Problem, result: CountResult, other: CountResult) -> CountResult:
+    """The result, marked as cross-checked by the other engine's result of the same problem.
+
+    Raises:
+        Disagreement: a definition has two different exact counts.
+    """
+    for definition in problem.definitions:
+        mine, theirs = result.counts[definition], other.counts[definition]
+        if Status.EXACT is mine.status is theirs.status and mine.value != theirs.value:
+            raise Disagreement(
+                f"engine {result.engine} counts {mine.value} {definition.value}, engine {other.engine} counts "
+                f"{theirs.value}; one of them is wrong, please report the network and the box"
+            )
+    return replace(result, cross_checked_by=other.engine)
+
+
+def conclude(
+    problem: Problem, tally: Tally, open_cubes: Sequence[OpenCube], *, engine: str, budget: Budget | None = None
+) -> CountResult:
+    """The result of all settlements: merges regions, adds the bounds; exact where no cube is open.
+
+    Args:
+        problem: the problem that was settled.
+        tally: the sum of the settlements.
+        open_cubes: what was left open; a non-empty list makes every count a lower bound.
+        engine: the name of the engine that settled the cubes.
+        budget: limits the count of activation patterns, where that is still to be done.
+    """
+    started, cpu = time.monotonic(), time.process_time()
+    preactivations = Preactivations(problem.free)
+    counter = LpCounter()
+    summary = _network_summary(problem, preactivations, counter)
+    reported = bounds(problem.free.network, summary.unstable, summary.always_active)
+    counts = _Counts(preactivations, tally, tuple(open_cubes), counter, budget or Budget(), _least_bound(reported))
+    statistics = tally.statistics + Statistics(
+        wall_seconds=time.monotonic() - started, cpu_seconds=time.process_time() - cpu
+    )
+    return CountResult(
+        counts={definition: counts.of(definition) for definition in problem.definitions},
+        regions_after_layer=tally.prefixes,
+        engine=engine,
+        network=summary.document,
+        domain=problem.box.to_json(),
+        bounds=reported,
+        statistics=replace(
+            statistics,
+            lps=statistics.lps + counter.lps,
+            exact_fallbacks=statistics.exact_fallbacks + counter.exact_fallbacks,
+        ),
+        versions=_versions(),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counts:
+    """Each definition's count from what was settled."""
+
+    preactivations: Preactivations
+    tally: Tally
+    open_cubes: tuple[OpenCube, ...]
+    counter: LpCounter
+    budget: Budget
+    least_bound: int
+
+    def of(self, definition: Definition) -> Count:
+        """The count of one definition."""
+        tally = self.tally
+        if definition is Definition.ACTIVATION_PATTERNS:
+            return self._patterns()
+        if self.open_cubes:
+            return self._stopped(definition)
+        match definition:
+            case Definition.ACTIVATION_REGIONS:
+                return Count(tally.regions)
+            case Definition.LINEAR_REGIONS:
+                return Count(
+                    count_linear_regions(self.preactivations, tally.regions, tally.mergeable, self.counter)
+                )
+            case Definition.AFFINE_PIECES:
+                return Count(len(tally.affine_maps))
+            case Definition.CLOSED_LINEAR_REGIONS:
+                return Count(
+                    count_closed_linear_regions(self.preactivations, tally.regions, tally.mergeable, self.counter)
+                )
+
+    def _stopped(self, definition: Definition) -> Count:
+        """A lower bound: regions proven to exist; for merged definitions, the different affine maps seen."""
+        upper = self.tally.regions + sum(still_open.at_most for still_open in self.open_cubes)
+        found = self.tally.regions + sum(still_open.found for still_open in self.open_cubes)
+        if definition is not Definition.ACTIVATION_REGIONS:
+            found = max(1, len(self.tally.affine_maps))
+        return Count(max(1, found), Status.LOWER_BOUND, max(found, min(upper, self.least_bound)))
+
+    def _patterns(self) -> Count:
+        most = 2**self.preactivations.neurons
+        if self.tally.patterns is not None:
+            if not self.open_cubes:
+                return Count(self.tally.patterns)
+            return Count(max(1, self.tally.patterns), Status.LOWER_BOUND, most)
+        attained = count_activation_patterns(self.preactivations, self.counter, self.budget)
+        if attained.complete:
+            return Count(attained.found)
+        return Count(max(1, attained.found), Status.LOWER_BOUND, most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    document: dict[str, Any]
+    unstable: tuple[int, ...]
+    always_active: tuple[int, ...]
+
+
+def _network_summary(problem: Problem, preactivations: Preactivations, counter: LpCounter) -> _Summary:
+    network = problem.network
+    known = envelope(preactivations, b"", LpSolver(preactivations.box, counter))
+    layers = list(pairwise(preactivations.starts))
+    unstable = tuple(sum(start <= neuron < end for neuron in known.free) for start, end in layers)
+    active = tuple(sum(known.stable.get(n) == ACTIVE for n in range(start, end)) for start, end in layers)
+    document = {
+        "digest": network.digest,
+        "inputs": network.inputs,
+        "hidden": list(network.widths),
+        "outputs": network.outputs,
+        "neurons": network.neurons,
+        "stable_neurons": len(known.stable),
+        "activation": network.activation,
+    }
+    return _Summary(document, unstable, active)
+
+
+def _least_bound(reported: dict[str, Any]) -> int:
+    unstable = reported["on_unstable_neurons"]
+    return min(reported["serra_2018"], unstable["serra_2018"], unstable["two_to_the_neurons"])
+
+
+def _settled(
+    problem: Problem,
+    engine: tuple[str, str],
+    budget: Budget | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> tuple[Tally, list[OpenCube]]:
+    """Settle the whole problem depth first, slice by slice."""
+    started = time.monotonic()
+    tally = Tally(prefixes=(0,) * len(problem.network.hidden))
+    frontier = [OpenCube(Cube(), at_most=2**problem.network.neurons)]
+    name, strategy = engine
+    while frontier:
+        left = None if budget is None else _left(budget, started, tally.regions)
+        if left is None:
+            break
+        seconds = _SLICE_SECONDS if left.seconds is None else min(_SLICE_SECONDS, left.seconds)
+        still_open = frontier.pop()
+        settlement = settle(
+            problem, still_open, engine=name, strategy=strategy, budget=Budget(seconds, left.regions)
+        )
+        tally = tally.plus(settlement)
+        frontier += settlement.open
+        if on_progress is not None:
+            on_progress(Progress(tally.regions, len(frontier), time.monotonic() - started))
+    return tally, frontier
+
+
+def _left(budget: Budget, started: float, regions: int = 0) -> Budget | None:
+    """What is left of the budget; None when it is spent."""
+    seconds = None if budget.seconds is None else budget.seconds - (time.monotonic() - started)
+    more = None if budget.regions is None else budget.regions - regions
+    if (seconds is not None and seconds <= 0) or (more is not None and more <= 0):
+        return None
+    return Budget(seconds, more)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in ("relucensus", "highspy", "pyomo", "python-flint", "numpy"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "unknown"
+    return versions

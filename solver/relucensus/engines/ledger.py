@@ -1,0 +1,93 @@
+"""The bookkeeping of one settlement: regions found so far in the cube, and what is left open."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from relucensus.affine import Preactivations
+from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
+from relucensus.lp import LpCounter
+from relucensus.merge import described
+from relucensus.theory import most_regions_in_cube
+from relucensus.values.pattern import Cube
+from relucensus.values.problem import Budget, Definition
+from relucensus.values.result import Statistics
+
+
+@dataclass(eq=False)
+class Ledger:
+    """Counts proven regions of one cube. Every pattern may be added once."""
+
+    preactivations: Preactivations
+    cube: Cube
+    counter: LpCounter = field(default_factory=LpCounter)
+    milp_solves: int = 0
+    cubes: int = 0
+    regions: int = 0
+
+    def __post_init__(self) -> None:
+        self._started = time.monotonic()
+        self._cpu = time.process_time()
+        self._prefixes: list[set[bytes]] = [set() for _ in self.preactivations.network.hidden]
+        self._maps: set[bytes] = set()
+        self._mergeable: list[Mergeable] = []
+        self._keep = Definition.CLOSED_LINEAR_REGIONS in self.preactivations.problem.definitions
+
+    def add(self, patterns: Iterable[bytes]) -> None:
+        """Count these regions, each proven non-empty and none counted before."""
+        for pattern in patterns:
+            self.regions += 1
+            self._note(pattern)
+            digest, mergeable = described(self.preactivations, pattern, keep=self._keep)
+            self._maps.add(digest)
+            if mergeable is not None:
+                self._mergeable.append(mergeable)
+
+    def _note(self, symbols: bytes) -> None:
+        for layer, end in enumerate(self.preactivations.starts[1:]):
+            if self.cube.depth < end <= len(symbols):
+                self._prefixes[layer].add(symbols[:end])
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds since the settlement began."""
+        return time.monotonic() - self._started
+
+    def spent(self, budget: Budget, *, more: int = 0) -> bool:
+        """Whether the budget is used up, counting `more` regions found but not yet added."""
+        if budget.seconds is not None and self.seconds >= budget.seconds:
+            return True
+        return budget.regions is not None and self.regions + more >= budget.regions
+
+    def open_cube(self, cube: Cube, found: int = 0) -> OpenCube:
+        """An open cube with its proven upper bound; the cube must be proven non-empty."""
+        network = self.preactivations.network
+        return OpenCube(cube, max(found, 0), most_regions_in_cube(network.widths, network.inputs, cube.depth))
+
+    def settlement(self, left: Sequence[OpenCube], *, patterns: int | None = None) -> Settlement:
+        """What was established, with these cubes left open."""
+        for still_open in left:
+            self._note(still_open.cube.symbols)
+        return Settlement(
+            regions=self.regions,
+            prefixes=tuple(len(prefixes) for prefixes in self._prefixes),
+            open=tuple(left),
+            affine_maps=frozenset(self._maps),
+            mergeable=tuple(self._mergeable),
+            patterns=patterns,
+            statistics=self._statistics(),
+        )
+
+    def _statistics(self) -> Statistics:
+        return Statistics(
+            wall_seconds=self.seconds,
+            cpu_seconds=time.process_time() - self._cpu,
+            lps=self.counter.lps,
+            milp_solves=self.milp_solves,
+            exact_fallbacks=self.counter.exact_fallbacks,
+            cubes=self.cubes,
+            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        )

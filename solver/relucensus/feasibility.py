@@ -1,0 +1,250 @@
+"""Whether half-spaces have a common point in a box, and what proves it, in exact arithmetic.
+
+Throughout: a system is a list of affine forms g_i, each to be positive (strict) or non-negative (weak) at a point
+of the closed box. Since the box is full-dimensional, strict rows with a common point in the closed box have an open
+set of common points in its interior.
+
+Two proofs are checked here, whoever proposes them:
+
+- a rational point at which every row holds;
+- multipliers y >= 0 (Motzkin's transposition theorem) such that the maximum of sum y_i g_i over the box is negative,
+  or not positive while some strict row has y_i > 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import frexp
+
+import numpy as np
+from flint import fmpq, fmpz_mat
+from numpy.typing import NDArray
+
+from relucensus.arithmetic import AffineMap, RationalPoint, dyadic
+from relucensus.values.domain import Box
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inhabited:
+    """The rows have a common point: this one."""
+
+    witness: RationalPoint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Empty:
+    """The rows have no common point: these non-negative integer multipliers, one a row, prove it."""
+
+    multipliers: tuple[int, ...]
+
+
+Certain = Inhabited | Empty
+
+
+@dataclass(frozen=True, eq=False)
+class ExactBox:
+    """A float64 box of positive width in every coordinate, and the same in integers over `denominator`."""
+
+    box: Box
+
+    @cached_property
+    def _integers(self) -> tuple[list[int], int]:
+        both, exponent = dyadic(np.concatenate([self.box.lower, self.box.upper]))
+        return both, 1 << exponent
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates."""
+        return self.box.dimension
+
+    @property
+    def denominator(self) -> int:
+        """Common positive denominator of the integer bounds."""
+        return self._integers[1]
+
+    @cached_property
+    def lower(self) -> list[int]:
+        """Numerators of the lower bounds."""
+        return self._integers[0][: self.dimension]
+
+    @cached_property
+    def upper(self) -> list[int]:
+        """Numerators of the upper bounds."""
+        return self._integers[0][self.dimension :]
+
+    @cached_property
+    def middle(self) -> NDArray[np.float64]:
+        """A float64 point near the centre, inside the box."""
+        middle = self.box.lower / 2 + self.box.upper / 2
+        return np.clip(middle, self.box.lower, self.box.upper)
+
+    @cached_property
+    def half_widths(self) -> NDArray[np.float64]:
+        """Float64 distances from `middle` to the nearer bound, positive."""
+        halves = np.minimum(self.box.upper - self.middle, self.middle - self.box.lower)
+        return np.where(halves > 0, halves, np.maximum(self.box.upper - self.box.lower, np.finfo(float).tiny))
+
+    def contains(self, point: RationalPoint) -> bool:
+        """Whether the point is in the closed box."""
+        q, p = self.denominator, point.denominator
+        return all(
+            low * p <= x * q <= high * p
+            for low, x, high in zip(self.lower, point.numerators, self.upper, strict=True)
+        )
+
+    def maximum(self, coefficients: Sequence[int], constant: int) -> int:
+        """The sign-exact maximum of ``coefficients·x + constant`` over the box, times `denominator`."""
+        total = constant * self.denominator
+        for c, low, high in zip(coefficients, self.lower, self.upper, strict=True):
+            if c:
+                total += c * (high if c > 0 else low)
+        return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows of one exact affine map with a sign each: +1 asks for g > 0, -1 for g < 0, 0 leaves the row out.
+
+    `unit` (rows, d) and `offsets` (rows,) are the rows in box coordinates ``x = middle + half_widths * u``, scaled
+    to norm 1 and rounded; row i of the exact map is about ``unit[i] * norms[i] * 2**shifts[i]``.
+    """
+
+    exact: AffineMap
+    unit: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+    norms: NDArray[np.float64]
+    shifts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, exact: AffineMap, box: ExactBox) -> Rows:
+        """Round the exact rows to unit rows over the box."""
+        at_middle = exact.at(RationalPoint.from_floats(box.middle)) if exact.rows else []
+        point_scale = RationalPoint.from_floats(box.middle).denominator
+        rows = exact.coefficients.tolist()
+        unit = np.zeros((exact.rows, exact.columns))
+        offsets = np.zeros(exact.rows)
+        shifts = []
+        for i, row in enumerate(rows):
+            numbers = [int(c) * point_scale for c in row]
+            bits = max((n.bit_length() for n in [*numbers, at_middle[i]]), default=0)
+            shift = bits - 500
+            unit[i] = [_scaled(n, shift) for n in numbers]
+            offsets[i] = _scaled(at_middle[i], shift)
+            shifts.append(shift - (point_scale.bit_length() - 1))
+        unit *= box.half_widths
+        norms = np.linalg.norm(unit, axis=1) if exact.columns else np.zeros(exact.rows)
+        norms = np.where(norms > 0, norms, np.where(offsets != 0, np.abs(offsets), 1.0))
+        return cls(exact, unit / norms[:, None], offsets / norms, norms, tuple(shifts))
+
+
+    def values(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The forms in box coordinates with their true size, rounded: weights (rows, d) and constants (rows,)."""
+        q = self.exact.denominator
+        sizes = [
+            float(Fraction(float(norm)) * Fraction(2) ** shift / q)
+            for norm, shift in zip(self.norms.tolist(), self.shifts, strict=True)
+        ]
+        size = np.array(sizes)
+        return self.unit * size[:, None], self.offsets * size
+
+
+def _scaled(integer: int, shift: int) -> float:
+    return float(integer >> shift) if shift > 0 else float(integer) * 2.0**-shift
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """A system of signed rows; `strict` has one entry a part, or is empty when all rows are strict."""
+
+    parts: tuple[Rows, ...]
+    signs: tuple[tuple[int, ...], ...]
+    weak: tuple[tuple[bool, ...], ...] = ()
+
+    @cached_property
+    def kept(self) -> list[tuple[int, int]]:
+        """(part, row) of every row that is in the system, in order: the order of multipliers."""
+        return [(p, i) for p, signs in enumerate(self.signs) for i, sign in enumerate(signs) if sign]
+
+    @cached_property
+    def floats(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Unit rows (kept, d) and offsets (kept,) in box coordinates, oriented so that each must be positive."""
+        units, offsets = [], []
+        for rows, signs in zip(self.parts, self.signs, strict=True):
+            sign = np.array(signs, dtype=np.float64)
+            mask = sign != 0
+            units.append(rows.unit[mask] * sign[mask, None])
+            offsets.append(rows.offsets[mask] * sign[mask])
+        return np.concatenate(units), np.concatenate(offsets)
+
+    @cached_property
+    def strict(self) -> list[bool]:
+        """Whether each kept row is strict."""
+        if not self.weak:
+            return [True] * len(self.kept)
+        return [not self.weak[p][i] for p, i in self.kept]
+
+    def norm(self, kept: int) -> fmpq:
+        """The factor, exact, by which the kept row was divided to make its float row."""
+        part, row = self.kept[kept]
+        rows = self.parts[part]
+        numerator, denominator = float(rows.norms[row]).as_integer_ratio()
+        shift = rows.shifts[row]
+        return fmpq(numerator << max(shift, 0), denominator << max(-shift, 0))
+
+    def exact_rows(self) -> AffineMap:
+        """The kept rows, oriented; every part brought over denominator 1 (only signs matter)."""
+        coefficients, constants = [], []
+        for p, i in self.kept:
+            exact, sign = self.parts[p].exact, self.signs[p][i]
+            coefficients.append([sign * exact.coefficients[i, j] for j in range(exact.columns)])
+            constants.append(sign * exact.constants[i, 0])
+        columns = self.parts[0].exact.columns
+        flat = [c for row in coefficients for c in row]
+        return AffineMap(fmpz_mat(len(constants), columns, flat), fmpz_mat(len(constants), 1, constants), 1)
+
+    def holds_at(self, point: RationalPoint) -> bool:
+        """Whether every row holds at the point, in exact arithmetic."""
+        for p, (rows, signs) in enumerate(zip(self.parts, self.signs, strict=True)):
+            for i, (value, sign) in enumerate(zip(rows.exact.at(point), signs, strict=True)):
+                signed = value * sign
+                if sign and (signed < 0 or (signed == 0 and not (self.weak and self.weak[p][i]))):
+                    return False
+        return True
+
+    def integer_multipliers(self, multipliers: NDArray[np.float64]) -> tuple[int, ...]:
+        """Float multipliers of the unit rows as integer multipliers of the exact rows, up to a common factor."""
+        entries = []
+        for (p, i), y in zip(self.kept, multipliers.tolist(), strict=True):
+            rows = self.parts[p]
+            mantissa, exponent = frexp(max(y, 0.0) / float(rows.norms[i]))
+            entries.append((int(mantissa * 2.0**53), exponent - 53 - rows.shifts[i]))
+        least = min((e for m, e in entries if m), default=0)
+        return tuple(m << (e - least) if m else 0 for m, e in entries)
+
+    def refuted_by(self, multipliers: Sequence[int], box: ExactBox) -> bool:
+        """Whether the multipliers prove that the rows have no common point in the box (Motzkin, exact)."""
+        if any(y < 0 for y in multipliers):
+            return False
+        coefficients, constant = self._combination(multipliers, box.dimension)
+        peak = box.maximum(coefficients, constant)
+        if peak < 0:
+            return True
+        return peak == 0 and any(y > 0 and strict for y, strict in zip(multipliers, self.strict, strict=True))
+
+    def _combination(self, multipliers: Sequence[int], dimension: int) -> tuple[list[int], int]:
+        total = fmpz_mat(1, dimension)
+        constant = 0
+        position = 0
+        for rows, signs in zip(self.parts, self.signs, strict=True):
+            weights = []
+            for sign in signs:
+                weights.append(sign * multipliers[position] if sign else 0)
+                position += 1 if sign else 0
+            weight_row = fmpz_mat(1, len(weights), weights)
+            total += weight_row * rows.exact.coefficients
+            if weights:
+                constant += int((weight_row * rows.exact.constants)[0, 0])
+        return [int(c) for c in total.entries()], constant

@@ -1,0 +1,126 @@
+"""From activation regions to linear regions and affine pieces (MATH §2).
+
+Two regions belong to one linear region when they share a facet and have the same affine map, or are joined by a
+chain of such pairs; to one closed linear region when their closures meet in any point of the box and the maps are
+the same; to one affine piece when the maps are the same. Only regions whose map occurs more than once are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from relucensus.adjacency import Region
+from relucensus.affine import Preactivations
+from relucensus.engines.protocol import Mergeable
+from relucensus.feasibility import Inhabited, System
+from relucensus.lp import LpCounter, LpSolver
+
+_ZERO_SUSPECT = 1e-9
+
+
+def described(preactivations: Preactivations, pattern: bytes, *, keep: bool) -> tuple[bytes, Mergeable | None]:
+    """The digest of a region's affine map, and the region itself if it may merge with another (always with `keep`)."""
+    digest = preactivations.output_digest(pattern)
+    if keep or _may_merge(preactivations, pattern):
+        return digest, Mergeable(pattern, digest)
+    return digest, None
+
+
+def _may_merge(preactivations: Preactivations, pattern: bytes) -> bool:
+    """Whether the map may stay the same across some facet: a filter that errs on the side of yes.
+
+    Across the facet of neuron i alone the map changes by dy/da_i times the gradient of z_i. If dy/da_i is not zero
+    for any neuron, and no two hyperplanes coincide and no neuron is flat, no facet can be crossed without a change.
+    """
+    region = Region(preactivations, pattern)
+    network, starts = preactivations.network, preactivations.starts
+    derivative = network.output.weights
+    magnitude = np.abs(derivative)
+    for layer in reversed(range(len(network.hidden))):
+        if (np.abs(derivative).max(axis=0) <= _ZERO_SUSPECT * magnitude.max(axis=0)).any():
+            return True
+        active = np.frombuffer(pattern[starts[layer] : starts[layer + 1]], dtype=np.uint8).astype(np.float64)
+        weights = network.hidden[layer].weights * active[:, None]
+        derivative, magnitude = derivative @ weights, magnitude @ np.abs(weights)
+    return region.any_flat() or region.suspects() is not None
+
+
+class _Components:
+    """Union-find over indices."""
+
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+        self.count = size
+
+    def root(self, i: int) -> int:
+        while self._parent[i] != i:
+            self._parent[i] = self._parent[self._parent[i]]
+            i = self._parent[i]
+        return i
+
+    def join(self, i: int, j: int) -> None:
+        a, b = self.root(i), self.root(j)
+        if a != b:
+            self._parent[a] = b
+            self.count -= 1
+
+
+def count_linear_regions(
+    preactivations: Preactivations, regions: int, mergeable: Iterable[Mergeable], counter: LpCounter
+) -> int:
+    """The number of linear regions, given the number of activation regions and those among them that may merge."""
+    merged = 0
+    for group in _groups(mergeable):
+        index = {member.pattern: i for i, member in enumerate(group)}
+        components = _Components(len(group))
+        neurons = list(range(preactivations.neurons))
+        for member in group:
+            region, i = Region(preactivations, member.pattern), index[member.pattern]
+            for neuron, pattern in region.crossings(neurons):
+                j = index.get(pattern)
+                if j is None or components.root(i) == components.root(j):
+                    continue
+                if region.has_facet(neuron, counter):
+                    components.join(i, j)
+        merged += len(group) - components.count
+    return regions - merged
+
+
+def count_closed_linear_regions(
+    preactivations: Preactivations, regions: int, every_region: Iterable[Mergeable], counter: LpCounter
+) -> int:
+    """The number of closed linear regions, given every activation region. Cost: an LP a pair with the same map."""
+    solver = LpSolver(preactivations.box, counter)
+    merged = 0
+    for group in _groups(every_region):
+        components = _Components(len(group))
+        closures = [_closed(preactivations, member.pattern) for member in group]
+        for i, j in combinations(range(len(group)), 2):
+            if components.root(i) == components.root(j):
+                continue
+            if isinstance(solver.decide(_together(closures[i], closures[j])), Inhabited):
+                components.join(i, j)
+        merged += len(group) - components.count
+    return regions - merged
+
+
+def _groups(regions: Iterable[Mergeable]) -> list[Sequence[Mergeable]]:
+    """The regions by affine map, where more than one has it."""
+    by_map: dict[bytes, list[Mergeable]] = {}
+    for region in regions:
+        by_map.setdefault(region.affine_map, []).append(region)
+    return [group for group in by_map.values() if len(group) > 1]
+
+
+def _closed(preactivations: Preactivations, pattern: bytes) -> System:
+    system = preactivations.system(pattern)
+    if system is None:
+        raise ValueError(f"{pattern!r} is not the pattern of a region")
+    return System(system.parts, system.signs, tuple((True,) * len(signs) for signs in system.signs))
+
+
+def _together(first: System, second: System) -> System:
+    return System(first.parts + second.parts, first.signs + second.signs, first.weak + second.weak)

@@ -1,0 +1,191 @@
+"""Proven bounds on preactivations over a cube: which neurons are stable there, and valid big-M for the others.
+
+Throughout: u is the input in box coordinates (``x = middle + half_widths * u``, -1 <= u <= 1) and a_j the activation of
+an unstable neuron j divided by its scale s_j, the power of two at or above max(|l_j|, |u_j|), so that 0 <= a_j <= 1. Every other activation is
+an affine function of these columns. The polytope has the cube's half-spaces and, for each unstable neuron, the
+triangle ``a >= z, a <= u (z - l) / (u - l)``.
+
+A bound comes from the box of the columns (interval arithmetic) or from the multipliers of a linear program, either
+way evaluated with a proven bound on the rounding error (Neumaier & Shcherbina 2004), so that no solver is trusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import ceil, log2
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relucensus.affine import Forms, Preactivations
+from relucensus.feasibility import Inhabited, System
+from relucensus.lp import BoundingProgram, LpSolver, Unstable, rounding
+from relucensus.values.network import Layer
+from relucensus.values.pattern import ACTIVE, INACTIVE
+
+_TIE: Final = 1e-7
+_MARGIN: Final = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Envelope:
+    """What is known of the undecided neurons on a cube.
+
+    `walls` are the cube's half-spaces ``weights u + constants >= 0`` as unit rows; `stable` gives the symbol of
+    every undecided neuron proven to keep one; `unstable` the others, in layer order.
+    """
+
+    walls: tuple[NDArray[np.float64], NDArray[np.float64]]
+    stable: dict[int, int]
+    unstable: tuple[Unstable, ...]
+
+    @property
+    def free(self) -> list[int]:
+        """The neurons that may take both symbols on the cube."""
+        return [neuron.neuron for neuron in self.unstable]
+
+
+def envelope(preactivations: Preactivations, symbols: bytes, solver: LpSolver) -> Envelope:
+    """Bound every undecided neuron on the non-empty cube with these symbols. Cost: up to two LPs a neuron."""
+    return _Envelope(preactivations, symbols, solver).build()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _AffineLayer:
+    """Forms over the columns: weights (rows, columns), constants (rows,), and how far each may be from the truth.
+
+    `errors` bounds ``|float form - exact form|`` anywhere in the box of the columns.
+    """
+
+    weights: NDArray[np.float64]
+    constants: NDArray[np.float64]
+    errors: NDArray[np.float64]
+
+    def through(self, layer: Layer) -> _AffineLayer:
+        """The next preactivations, when these are the activations."""
+        magnitude = np.abs(layer.weights)
+        gross = magnitude @ (np.abs(self.weights).sum(axis=1) + np.abs(self.constants)) + np.abs(layer.bias)
+        return _AffineLayer(
+            layer.weights @ self.weights,
+            layer.weights @ self.constants + layer.bias,
+            magnitude @ self.errors * (1 + _MARGIN) + rounding(layer.columns + 4) * gross,
+        )
+
+
+@dataclass(eq=False)
+class _Envelope:
+    preactivations: Preactivations
+    symbols: bytes
+    solver: LpSolver
+    unstable: dict[int, Unstable] = field(default_factory=dict)
+    stable: dict[int, int] = field(default_factory=dict)
+    scales: dict[int, float] = field(default_factory=dict)
+
+    def build(self) -> Envelope:
+        pre = self.preactivations
+        system = pre.system(self.symbols)
+        if system is None:
+            raise ValueError("the cube is empty: a symbol contradicts a constant preactivation")
+        dimension = pre.box.dimension
+        walls = system.floats if system.parts else (np.zeros((0, dimension)), np.zeros(0))
+        self._program = BoundingProgram(*walls, self.solver.counter)
+        activation: _AffineLayer | None = None
+        for layer, (start, end) in enumerate(pairwise(pre.starts)):
+            if end <= len(self.symbols):
+                continue
+            if activation is None:
+                forms = pre.forms(layer, self.symbols)
+                bounded = self._affine_layer(forms, start)
+            else:
+                bounded = self._relaxed_layer(activation.through(pre.network.hidden[layer]), start)
+            activation = self._activations(bounded, start)
+        return Envelope(walls, self.stable, tuple(self.unstable.values()))
+
+    def _affine_layer(self, forms: Forms, start: int) -> _AffineLayer:
+        """The first layer with undecided neurons: affine on the cube, so that ties can be decided exactly."""
+        weights, constants = forms.rows.values()
+        gross = np.abs(weights).sum(axis=1) + np.abs(constants)
+        layer = _AffineLayer(weights, constants, rounding(4) * gross)
+        for row in range(max(0, len(self.symbols) - start), len(constants)):
+            constant = forms.constant_sign[row]
+            if constant is not None:
+                self.stable[start + row] = ACTIVE if constant > 0 else INACTIVE
+                continue
+            lower, upper = self._bounds(layer, row)
+            tie = _TIE * gross[row]
+            if upper <= 0 or (upper <= tie and not self._reaches(forms, row, 1)):
+                self.stable[start + row] = INACTIVE
+            elif lower > 0 or (lower >= -tie and not self._reaches(forms, row, -1)):
+                self.stable[start + row] = ACTIVE
+            else:
+                self._add(start + row, layer, row, (lower, upper))
+        return layer
+
+    def _relaxed_layer(self, layer: _AffineLayer, start: int) -> _AffineLayer:
+        """A later layer: affine in the inputs and in the relaxed activations of the unstable neurons before it."""
+        for row in range(len(layer.constants)):
+            lower, upper = self._bounds(layer, row)
+            if upper <= 0:
+                self.stable[start + row] = INACTIVE
+            elif lower > 0:
+                self.stable[start + row] = ACTIVE
+            else:
+                self._add(start + row, layer, row, (lower, upper))
+        return layer
+
+    def _bounds(self, layer: _AffineLayer, row: int) -> tuple[float, float]:
+        """Proven (lower, upper) of one preactivation."""
+        weights, constant, error = layer.weights[row], float(layer.constants[row]), float(layer.errors[row])
+        program = self._program
+        upper = program.box_maximum(weights, constant) + error
+        lower = -program.box_maximum(-weights, -constant) - error
+        if upper <= 0 or lower > 0:
+            return lower, upper
+        upper = min(upper, program.maximum(weights, constant) + error)
+        lower = max(lower, -program.maximum(-weights, -constant) - error)
+        return lower, upper
+
+    def _reaches(self, forms: Forms, row: int, sign: int) -> bool:
+        """Whether the neuron has this sign somewhere in the cube; exact."""
+        system = self.preactivations.system(self.symbols)
+        if system is None:
+            return False
+        extra = tuple(sign if i == row else 0 for i in range(forms.exact.rows))
+        extended = System((*system.parts, forms.rows), (*system.signs, extra))
+        return isinstance(self.solver.decide(extended), Inhabited)
+
+    def _add(self, neuron: int, layer: _AffineLayer, row: int, bounds: tuple[float, float]) -> None:
+        lower, upper = bounds
+        scale = 2.0 ** ceil(log2(max(-lower, upper)))
+        self.scales[neuron] = scale
+        self.unstable[neuron] = Unstable(
+            neuron,
+            self._program.columns + len(self.unstable) - self._program.activations,
+            layer.weights[row] / scale,
+            float(layer.constants[row]) / scale,
+            float(layer.errors[row]) / scale,
+            lower / scale,
+            upper / scale,
+        )
+
+    def _activations(self, layer: _AffineLayer, start: int) -> _AffineLayer:
+        """The layer's activations, over all columns that exist once its unstable neurons have theirs."""
+        rows = len(layer.constants)
+        fresh = [self.unstable[start + row] for row in range(rows) if start + row in self.unstable]
+        for entry in fresh:
+            self._program.add_activation(entry)
+        out = np.zeros((rows, self._program.columns))
+        constants, errors = np.zeros(rows), np.zeros(rows)
+        for row in range(rows):
+            neuron = start + row
+            if neuron in self.unstable:
+                out[row, self.unstable[neuron].column] = self.scales[neuron]
+            elif self._symbol(neuron) == ACTIVE:
+                out[row, : layer.weights.shape[1]] = layer.weights[row]
+                constants[row], errors[row] = layer.constants[row], layer.errors[row]
+        return _AffineLayer(out, constants, errors)
+
+    def _symbol(self, neuron: int) -> int:
+        return self.symbols[neuron] if neuron < len(self.symbols) else self.stable[neuron]

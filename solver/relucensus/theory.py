@@ -1,0 +1,120 @@
+"""Bounds from the literature on the number of regions (MATH §4).
+
+Throughout: n_1..n_L are the widths of the hidden layers, d the number of inputs, N the number of neurons. Upper
+bounds hold inside any box; the lower bound of Montúfar et al. 2014 and the expectations speak about the best
+weights or an average over weights on the whole space, and are labelled so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import accumulate
+from math import comb, factorial, prod
+from typing import Any
+
+from relucensus.values.network import Network
+
+
+def zaslavsky(hyperplanes: int, dimension: int) -> int:
+    """The most regions that hyperplanes cut a space of this dimension into (Zaslavsky 1975).
+
+    >>> zaslavsky(5, 2)
+    16
+    """
+    return sum(comb(hyperplanes, j) for j in range(min(dimension, hyperplanes) + 1))
+
+
+def montufar_2017(widths: Sequence[int], inputs: int) -> int:
+    """``prod_l sum_{j <= d_l} C(n_l, j)`` with ``d_l = min(d, n_1, .., n_l)`` (Montúfar 2017)."""
+    dimensions = accumulate(widths, min, initial=inputs)
+    next(dimensions)
+    return prod(zaslavsky(width, d) for width, d in zip(widths, dimensions, strict=True))
+
+
+def serra_2018(widths: Sequence[int], inputs: int, always_active: Sequence[int] | None = None) -> int:
+    """Theorem 1 of Serra, Tjandraatmadja & Ramalingam (ICML 2018), by dynamic programming.
+
+    With `always_active`, `widths` are the unstable neurons of each layer and `always_active` the neurons that are
+    active on the whole domain, which keep dimensions but cut nothing (Serra & Ramalingam, AAAI 2020).
+
+    >>> serra_2018([11, 11], 784)
+    2449868
+    """
+    steady = always_active or [0] * len(widths)
+
+    @cache
+    def from_layer(layer: int, dimension: int) -> int:
+        if layer == len(widths):
+            return 1
+        width = widths[layer]
+        return sum(
+            comb(width, j) * from_layer(layer + 1, min(dimension, width - j + steady[layer]))
+            for j in range(min(dimension, width) + 1)
+        )
+
+    return from_layer(0, inputs)
+
+
+def montufar_2014_lower(widths: Sequence[int], inputs: int) -> int | None:
+    """A number of regions that some weights of this shape reach on the whole space (Montúfar et al. 2014).
+
+    None where a layer is narrower than the input, which the theorem excludes.
+    """
+    if not widths or inputs < 1 or any(width < inputs for width in widths):
+        return None
+    return prod((width // inputs) ** inputs for width in widths[:-1]) * zaslavsky(widths[-1], inputs)
+
+
+def wang_2022_band(widths: Sequence[int], inputs: int) -> tuple[float, float] | None:
+    """Theorem 2.1 of Wang (IJCAI 2022): a band for the expected number, two hidden layers, even weight densities.
+
+    On the whole space, for inputs >= both widths; None elsewhere.
+    """
+    if len(widths) != 2 or inputs < max(widths):
+        return None
+    first, second = widths
+    total = sum(
+        comb(first, active) * (2.0**-active * zaslavsky(second + active, active) - 1) for active in range(first + 1)
+    )
+    return total + 1, total + 2**first
+
+
+def most_regions_in_cube(widths: Sequence[int], inputs: int, depth: int) -> int:
+    """An upper bound on the regions of a cube of this depth: Zaslavsky, layer by layer, on the undecided neurons."""
+    ends = accumulate(widths)
+    undecided = [min(width, max(0, end - depth)) for width, end in zip(widths, ends, strict=True)]
+    return prod(zaslavsky(count, inputs) for count in undecided)
+
+
+def bounds(network: Network, unstable: Sequence[int], always_active: Sequence[int]) -> dict[str, Any]:
+    """The bounds to report beside a count.
+
+    Args:
+        network: the network on its full-dimensional domain (`Problem.free`).
+        unstable: per hidden layer, the number of neurons not proven stable on the domain.
+        always_active: per hidden layer, the number of neurons proven active on the whole domain.
+    """
+    widths, inputs = network.widths, network.inputs
+    single = len(widths) == 1
+    rank = int(network.hidden[0].exact.coefficients.rank()) if single and inputs else 0
+    lower = montufar_2014_lower(widths, inputs)
+    band = wang_2022_band(widths, inputs)
+    return {
+        "two_to_the_neurons": 2 ** sum(widths),
+        "zaslavsky": zaslavsky(widths[0], rank) if single else None,
+        "montufar_2017": montufar_2017(widths, inputs),
+        "serra_2018": serra_2018(widths, inputs),
+        "on_unstable_neurons": {
+            "two_to_the_neurons": 2 ** sum(unstable),
+            "montufar_2017": prod(zaslavsky(count, inputs) for count in unstable),
+            "serra_2018": serra_2018(tuple(unstable), inputs, tuple(always_active)),
+        },
+        "whole_space": {
+            "montufar_2014_lower_bound_on_the_maximum": lower,
+            "hanin_rolnick_2019_expectation_at_initialisation": sum(widths) ** inputs / factorial(inputs)
+            if inputs <= 20
+            else None,
+            "wang_2022_expectation_band": list(band) if band else None,
+        },
+    }

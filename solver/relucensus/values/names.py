@@ -1,0 +1,6 @@
+"""The names a request may use, for those who check a request without loading an engine."""
+
+from typing import Final
+
+ENGINES: Final = ("auto", "milp", "brute")
+STRATEGIES: Final = ("cubes", "plain")
