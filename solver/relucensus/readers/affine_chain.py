@@ -74,7 +74,7 @@ class AffineChain:
             return
         if not math.prod(target):
             raise InvalidNetwork(f"a constant of shape {shape_text(shape)} has no entries")
-        self._limits.check_weights(math.prod(target))
+        self._check_size(math.prod(target))
         self._pick(np.broadcast_to(np.arange(self.size).reshape(self.shape), target))
 
     def shift(self, offsets: FloatArray) -> None:
@@ -142,6 +142,7 @@ class AffineChain:
         rows, columns = matrix.shape
         if not rows:
             raise InvalidNetwork("a product with a matrix without entries has no values")
+        self._check_size(rows * outer * inner)
         self._limits.check_weights(rows * columns * (outer * inner) ** 2)
         self._limits.check_weights(rows * outer * inner * affine_steps.columns_of(self._step))
         full = matrix
@@ -150,6 +151,11 @@ class AffineChain:
         if outer > 1:
             full = np.asarray(np.kron(np.eye(outer), full), dtype=np.float64)
         self._step = affine_steps.multiplied(self._step, np.ascontiguousarray(full))
+
+    def _check_size(self, size: int) -> None:
+        limit = max(self._limits.inputs, self._limits.neurons)
+        if size > limit:
+            raise UnsupportedModel(f"a value has {size} entries; accepted are at most {limit}")
 
     def _count_operation(self) -> None:
         self._composed += 1

@@ -83,6 +83,7 @@ def _opset(model: Any) -> int:
 
 def _refuse_foreign_parts(model: Any, limits: ReaderLimits) -> None:
     graph = model.graph
+    _check_names(graph)
     for tensor in graph.initializer:
         refuse_external_data(tensor)
     if len(graph.node) > _NODES_PER_LAYER * limits.layers:
@@ -101,6 +102,17 @@ def _refuse_foreign_parts(model: Any, limits: ReaderLimits) -> None:
     for part, entries in parts.items():
         if len(entries):
             raise UnsupportedModel(f"the file has {part}, which are not supported; {_SUPPORTED}")
+
+
+def _check_names(graph: Any) -> None:
+    """Refuse a file with a name that is not UTF-8; protobuf gives such a name as bytes."""
+    names = [entry.name for entry in (*graph.initializer, *graph.input, *graph.output)]
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+    for name in names:
+        if not isinstance(name, str):
+            raise UnreadableModel(f"the file has the name {shown(name)}, which is not UTF-8; it is damaged")
 
 
 def _input(graph: Any) -> tuple[str, tuple[int, ...], int]:

@@ -14,6 +14,8 @@ from relucensus.readers.limits import ReaderLimits, shown
 from relucensus.readers.onnx_tensors import Constant, tensor_constant
 
 _ATTRIBUTE_FIELDS: Final = {1: "f", 2: "i", 3: "s", 6: "floats", 7: "ints"}
+_LITERALS: Final = ("value", "value_float", "value_floats", "value_int", "value_ints")
+_LONGEST_LIST: Final = 1000
 _TENSOR: Final = 4
 
 
@@ -91,22 +93,48 @@ class Call:
     def integers(self, position: int, what: str) -> list[int]:
         """The constant integer input at this position, flattened."""
         entries = self.constant(position, what)
-        if entries.dtype != np.int64 or entries.ndim > 1:
-            self.fail(f"has a {what} that is not a list of integers")
+        if entries.dtype != np.int64 or entries.ndim > 1 or entries.size > _LONGEST_LIST:
+            self.fail(f"has a {what} that is not a list of at most {_LONGEST_LIST} integers")
         return [int(n) for n in entries.ravel()]
 
-    def attribute(self, name: str, default: Any) -> Any:
-        """The attribute's number, text or list, or the default."""
-        for entry in self.node.attribute:
-            if entry.name == name:
-                return self._decoded(entry)
-        return default
+    def number(self, name: str, default: float) -> float:
+        """The attribute, a whole number or a float, or the default."""
+        found = self._attribute(name)
+        if found is None:
+            return default
+        if not isinstance(found, int | float):
+            self.fail(f"has an attribute {name} that is not a number")
+        return found
+
+    def whole(self, name: str, default: int) -> int:
+        """The attribute, a whole number, or the default."""
+        found = self.number(name, default)
+        if not isinstance(found, int):
+            self.fail(f"has {name} = {found}; needed is a whole number")
+        return found
+
+    def numbers(self, name: str) -> list[int] | None:
+        """The attribute, a list of whole numbers, or None if it is not given."""
+        found = self._attribute(name)
+        if found is not None and not (isinstance(found, list) and all(isinstance(n, int) for n in found)):
+            self.fail(f"has an attribute {name} that is not a list of whole numbers")
+        return found
+
+    def literal(self) -> Constant:
+        """What a Constant node holds: a tensor, a number or a list of numbers."""
+        for name in _LITERALS:
+            found = self._attribute(name)
+            if isinstance(found, np.ndarray):
+                return found
+            if isinstance(found, int | float | list):
+                whole = name.startswith("value_int")
+                return np.array(found, dtype=np.int64) if whole else np.array(found, dtype=np.float64)
+        self.refuse("holds neither a number nor a tensor of numbers")
 
     def axes(self) -> list[int] | None:
         """The axes of Squeeze and Unsqueeze: an attribute before opset 13, an input from then on."""
         if self.opset < 13:
-            axes = self.attribute("axes", None)
-            return None if axes is None else [int(n) for n in axes]
+            return self.numbers("axes")
         return self.integers(1, "axes") if self.has_input(1) else None
 
     def refuse(self, reason: str) -> NoReturn:
@@ -116,6 +144,12 @@ class Call:
     def fail(self, reason: str) -> NoReturn:
         """Raise `InvalidNetwork` about this node."""
         raise InvalidNetwork(f"{label_of(self.node)} {reason}")
+
+    def _attribute(self, name: str) -> Any:
+        for entry in self.node.attribute:
+            if entry.name == name:
+                return self._decoded(entry)
+        return None
 
     def _decoded(self, entry: Any) -> Any:
         if entry.type == _TENSOR:

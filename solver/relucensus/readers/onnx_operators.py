@@ -19,12 +19,12 @@ Operator = Callable[[Call, AffineChain], None]
 
 
 def _gemm(call: Call, chain: AffineChain) -> None:
-    if call.value_position != 0 or call.attribute("transA", 0):
+    if call.value_position != 0 or call.whole("transA", 0):
         call.refuse("has its weights on the left or transposes its input; supported is input times weights")
     weights = _matrix(call, 1)
     if len(chain.shape) != 2:
         call.fail(f"needs an input with 2 axes and gets {len(chain.shape)}")
-    chain.multiply_right(weights.T if call.attribute("transB", 0) else weights)
+    chain.multiply_right(weights.T if call.whole("transB", 0) else weights)
     alpha, beta = _finite_attribute(call, "alpha"), _finite_attribute(call, "beta")
     if alpha != 1:
         chain.scale(exact_array(np.array(alpha)))
@@ -116,13 +116,13 @@ def _dropout(call: Call, chain: AffineChain) -> None:
 
 def _cast(call: Call, chain: AffineChain) -> None:
     _identity(call, chain)
-    if call.attribute("to", 0) not in FLOAT_TYPES:
+    if call.whole("to", 0) not in FLOAT_TYPES:
         call.refuse(f"converts to a type that is not a float; supported are {', '.join(FLOAT_TYPES.values())}")
 
 
 def _batch_normalization(call: Call, chain: AffineChain) -> None:
     _identity(call, chain)
-    if call.attribute("training_mode", 0) or not call.attribute("spatial", 1):
+    if call.whole("training_mode", 0) or not call.whole("spatial", 1):
         call.refuse("is in training mode or not per channel; export the model in evaluation mode")
     scale, bias, mean, variance = (
         call.floats(i, what) for i, what in enumerate(("scale", "bias", "mean", "variance"), start=1)
@@ -133,7 +133,7 @@ def _batch_normalization(call: Call, chain: AffineChain) -> None:
             f"has statistics of shape {scale.shape}, {bias.shape}, {mean.shape}, {variance.shape}; needed is "
             f"({channels},), one for each channel"
         )
-    epsilon = float(call.attribute("epsilon", float(np.float32(1e-5))))
+    epsilon = float(call.number("epsilon", float(np.float32(1e-5))))
     factors, offsets = folded_normalisation((scale, bias), (mean, variance), epsilon, call.fail)
     axes = (channels, *(1,) * (len(chain.shape) - 2))
     chain.scale(exact_array(factors.reshape(axes)))
@@ -147,11 +147,11 @@ def _reshape(call: Call, chain: AffineChain) -> None:
 
 def _transpose(call: Call, chain: AffineChain) -> None:
     _identity(call, chain)
-    chain.transpose([int(n) for n in call.attribute("perm", range(len(chain.shape))[::-1])])
+    chain.transpose(call.numbers("perm") or list(range(len(chain.shape))[::-1]))
 
 
 def _finite_attribute(call: Call, name: str) -> float:
-    number = float(call.attribute(name, 1.0))
+    number = float(call.number(name, 1.0))
     if not math.isfinite(number):
         call.fail(f"has {name} = {number}; needed is a finite number")
     return number
@@ -198,11 +198,11 @@ def _refuse_mixing(call: Call, chain: AffineChain) -> None:
     rank = len(chain.shape)
     match call.op_type:
         case "Flatten":
-            mixes = int(call.attribute("axis", 1)) not in (1, 1 - rank)
+            mixes = call.whole("axis", 1) not in (1, 1 - rank)
         case "Reshape":
             mixes = call.integers(1, "shape")[:1] not in ([call.batch], [0], [-1])
         case "Transpose":
-            mixes = call.attribute("perm", [rank])[:1] != [0]
+            mixes = (call.numbers("perm") or [rank])[:1] != [0]
         case "Squeeze" | "Unsqueeze":
             mixes = any(axis <= 0 for axis in call.axes() or [0])
         case "MatMul":

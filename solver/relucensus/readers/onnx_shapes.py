@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 
 
 def _flattened(call: Call, shape: Shape) -> Shape:
-    axis = int(call.attribute("axis", 1))
+    axis = call.whole("axis", 1)
     axis += len(shape) if axis < 0 else 0
     if not 0 <= axis <= len(shape):
         call.fail(f"flattens at axis {axis} an input with {len(shape)} axes")
@@ -24,7 +24,7 @@ def _reshaped(call: Call, shape: Shape) -> Shape:
     target = call.integers(1, "shape")
     if call.batch > 1 and target[:1] == [call.batch]:
         target[0] = 1
-    if not call.attribute("allowzero", 0):
+    if not call.whole("allowzero", 0):
         if any(n == 0 and i >= len(shape) for i, n in enumerate(target)):
             call.fail(f"copies an axis that its input does not have (shape {target[:16]})")
         target = [shape[i] if n == 0 else n for i, n in enumerate(target)]
