@@ -186,7 +186,7 @@ class Runner:
 
     def _end_check(self, held: HeldJob, second: Mapping[str, Any]) -> None:
         first = held.job.result or {}
-        if first["counts"] == second["counts"]:
+        if _agree(first["counts"], second["counts"]):
             self._finish(held, {**first, "cross_checked_by": second["engine"]})
         else:
             self._fail(held, _disagreement(first, second))
@@ -268,6 +268,11 @@ class Runner:
             self._store.leases.withdraw(self._name)
         except DBAPIError as error:
             log.warning("the jobs could not be handed back, others may claim them when the leases end: %s", error)
+
+
+def _agree(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    exact = [name for name in first if first[name]["status"] == second[name]["status"] == "exact"]
+    return all(first[name]["value"] == second[name]["value"] for name in exact)
 
 
 def _disagreement(first: Mapping[str, Any], second: Mapping[str, Any]) -> Problem:

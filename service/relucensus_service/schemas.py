@@ -94,11 +94,19 @@ class CountRequest(_Strict):
     engine: EngineName = Field(default="auto", description="who counts")
     strategy: StrategyName = Field(default="cubes", description="how the milp engine searches")
     limits: Limits = Limits()
-    certificate: Annotated[bool, AfterValidator(_no_certificate)] = Field(default=False, description="not available yet")
-    cross_check: CheckingEngine | None = Field(default=None, description="a second engine that has to find the same counts")
-    activation: ActivationName = Field(default="relu", description="for a state_dict or safetensors file, which does not say")
+    certificate: Annotated[bool, AfterValidator(_no_certificate)] = Field(
+        default=False, description="not available yet"
+    )
+    cross_check: CheckingEngine | None = Field(
+        default=None, description="a second engine that has to find the same counts"
+    )
+    activation: ActivationName = Field(
+        default="relu", description="for a state_dict or safetensors file, which does not say"
+    )
     model: str | None = Field(
-        default=None, pattern=r"^sha256:[0-9a-f]{64}$", description="digest of a model uploaded before, instead of a file"
+        default=None,
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        description="digest of a model uploaded before, instead of a file",
     )
 
 
@@ -118,7 +126,9 @@ class ModelView(NetworkView):
     """What was read from a model file."""
 
     format: str = Field(examples=["onnx"])
-    input_shape: list[int] | None = Field(default=None, description="the shape of one input in the file, before flattening")
+    input_shape: list[int] | None = Field(
+        default=None, description="the shape of one input in the file, before flattening"
+    )
     notes: list[str] = Field(description="what the reader did that one may want to know")
 
 

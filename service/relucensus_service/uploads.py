@@ -42,15 +42,18 @@ class UploadLimit:
         announced = Headers(scope=scope).get("content-length", "0")
         too_large = announced.isdigit() and int(announced) > self._limit
         received = 0
+        refused = False
 
         async def limited() -> Message:
-            nonlocal received
-            message: Message = (
-                {"type": "http.request", "body": b"", "more_body": True} if too_large else await receive()
-            )
+            nonlocal received, refused
+            if refused:
+                return {"type": "http.disconnect"}
+            message: Message = {"type": "http.request"} if too_large else await receive()
             received += len(message.get("body", b""))
             if too_large or received > self._limit:
-                await self._discard(receive)
+                refused = True
+                if message.get("more_body", too_large):
+                    await self._discard(receive)
                 raise HTTPException(413, f"the body of the request is larger than the {self._limit} bytes allowed")
             return message
 

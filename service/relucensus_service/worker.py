@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from functools import lru_cache
 
-from relucensus.count import Tally, choose, conclude, count, settle
+from relucensus.count import Tally, check, conclude, count, settle
 from relucensus.errors import CensusError, InvalidRequest
 from relucensus.values.domain import Box
 from relucensus.values.network import Network
@@ -31,16 +31,24 @@ def warm() -> None:
 
 def _settled(work: Slice) -> Settled:
     problem = _problem(work.assignment)
-    engine = choose(problem, work.engine, work.strategy)
-    if work.also is not None and choose(problem, work.also, "cubes") == engine:
+    engine = check(problem, engine=work.engine, strategy=work.strategy)
+    if work.also is not None and check(problem, engine=work.also) == engine:
         raise InvalidRequest(f"cross_check names {engine}, the engine that counts; needed is another one")
     return Settled(settle(problem, work.cube, engine=engine, strategy=work.strategy, budget=work.budget), engine)
 
 
 def _concluded(work: Conclusion) -> Concluded:
     problem = _problem(work.assignment)
-    engine = choose(problem, work.engine, work.strategy)
-    tally = Tally().plus(work.counted)
+    engine = check(problem, engine=work.engine, strategy=work.strategy)
+    counted = work.counted
+    tally = Tally(
+        counted.regions,
+        counted.prefixes or (0,) * len(problem.network.hidden),
+        counted.affine_maps,
+        counted.mergeable,
+        counted.patterns,
+        counted.statistics,
+    )
     return Concluded(conclude(problem, tally, work.open_cubes, engine=engine, budget=work.budget).to_json())
 
 

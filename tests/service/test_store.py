@@ -74,8 +74,8 @@ def test_a_new_job_is_queued_with_the_root_cube(store: Store, queued: Job) -> No
 
 
 def test_bounds_of_a_cube_may_be_huge(store: Store, model: str, request_document: Document) -> None:
-    store.jobs.create("job", model=model, request=request_document(), root=root_cube(3000))
-    assert root(store).cube.at_most == 2**3000
+    store.jobs.create("job", model=model, request=request_document(), root=root_cube(50_000))
+    assert root(store).cube.at_most == 2**50_000
 
 
 def test_claiming_starts_the_job_and_nobody_else_gets_it(store: Store, held: tuple[Job, Lease]) -> None:
@@ -208,7 +208,7 @@ def test_settlements_add_up(store: Store, held: tuple[Job, Lease]) -> None:
     assert (total.statistics.lps, total.statistics.peak_memory_bytes) == (6, 100)
 
 
-def test_patterns_are_unknown_when_one_settlement_did_not_count_them(store: Store, held: tuple[Job, Lease]) -> None:
+def test_patterns_are_unknown_when_no_settlement_counted_them(store: Store, held: tuple[Job, Lease]) -> None:
     store.frontier.commit(held[1], COUNTING, root(store), Settlement(regions=1))
     assert store.frontier.settled("job", COUNTING).patterns is None
 

@@ -46,7 +46,7 @@ async def post_count(
 ) -> JSONResponse:
     """Queue a count. The model is a file, or the digest of one uploaded before in the field `model` of the request."""
     form = await read_form(request, ("model", "request"))
-    asked = _count_request(form.request)
+    asked = _count_request(form)
     model = await _model(context, form, asked)
     Box.from_bounds(asked.domain.lower, asked.domain.upper, model.summary["inputs"])
     job = await run_in_threadpool(
@@ -118,20 +118,21 @@ def delete_count(job_id: str, context: InContext) -> Response:
     return Response(status_code=204)
 
 
-def _count_request(text: str | None) -> CountRequest:
-    if text is None:
+def _count_request(form: Form) -> CountRequest:
+    if form.request is None:
         raise Refusal(problem("invalid-request", "the form has no part 'request'; needed is JSON with a domain"))
     try:
-        return CountRequest.model_validate(parsed(text))
+        asked = CountRequest.model_validate(parsed(form.request))
     except ValidationError as error:
         raise Refusal(problem_of_validation(error)) from None
-
-
-async def _model(context: Context, form: Form, asked: CountRequest) -> StoredModel:
     if (form.model is None) == (asked.model is None):
         found = "neither" if form.model is None else "both"
         detail = f"the request has {found} of them; needed is the part 'model' (a file) or the field 'model' (a digest)"
         raise Refusal(problem("invalid-request", detail))
+    return asked
+
+
+async def _model(context: Context, form: Form, asked: CountRequest) -> StoredModel:
     if form.model is not None:
         return await keep_model(context, form.model, asked.activation)
     return await run_in_threadpool(known_model, context, str(asked.model))

@@ -45,7 +45,7 @@ class FrontierStore:
             return [
                 FrontierCube(
                     row.id,
-                    OpenCube(Cube.from_text(row.prefix), row.found, int(row.at_most)),
+                    OpenCube(Cube.from_text(row.prefix), row.found, int(row.at_most, 16)),
                     row.attempts,
                     row.returns,
                 )
@@ -161,7 +161,7 @@ class _Sum:
 
     regions: int = 0
     prefixes: list[int] = field(default_factory=list)
-    patterns: int | None = 0
+    patterns: int | None = None
     affine_maps: set[bytes] = field(default_factory=set)
     mergeable: list[Mergeable] = field(default_factory=list)
     statistics: Statistics = field(default_factory=Statistics)
@@ -171,7 +171,8 @@ class _Sum:
         self.prefixes += [0] * (len(row.prefixes) - len(self.prefixes))
         for layer, count in enumerate(row.prefixes):
             self.prefixes[layer] += count
-        self.patterns = None if self.patterns is None or row.patterns is None else self.patterns + row.patterns
+        if row.patterns is not None:
+            self.patterns = (self.patterns or 0) + row.patterns
         self.affine_maps.update(separated(row.affine_maps))
         self.mergeable.extend(separated_mergeable(row.mergeable))
         self.statistics += Statistics(**row.statistics)

@@ -118,7 +118,7 @@ def cube_values(job_number: int, phase: int, cube: OpenCube, returns: int = 0) -
         "phase": phase,
         "prefix": cube.cube.to_text(),
         "found": cube.found,
-        "at_most": str(cube.at_most),
+        "at_most": hex(cube.at_most),
         "returns": returns,
     }
 

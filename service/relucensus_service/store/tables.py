@@ -75,7 +75,7 @@ cubes: Final = Table(
     Column("phase", Integer, nullable=False),
     Column("prefix", Text, nullable=False, comment="Cube.to_text()"),
     Column("found", BigInteger, nullable=False),
-    Column("at_most", Text, nullable=False, comment="decimal digits: it may exceed 64 bits"),
+    Column("at_most", Text, nullable=False, comment="hexadecimal: it may have thousands of digits"),
     Column("attempts", Integer, nullable=False, default=0),
     Column("returns", Integer, nullable=False, default=0),
     Column("last_error", Text),

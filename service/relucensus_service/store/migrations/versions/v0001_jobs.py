@@ -86,7 +86,7 @@ def _create_cubes() -> None:
         sa.Column("phase", sa.Integer(), nullable=False),
         sa.Column("prefix", sa.Text(), nullable=False, comment="Cube.to_text()"),
         sa.Column("found", sa.BigInteger(), nullable=False),
-        sa.Column("at_most", sa.Text(), nullable=False, comment="decimal digits: it may exceed 64 bits"),
+        sa.Column("at_most", sa.Text(), nullable=False, comment="hexadecimal: it may have thousands of digits"),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("returns", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.Text()),
