@@ -115,6 +115,9 @@ def network_of_layers(layers: Sequence[NamedLayer], limits: ReaderLimits) -> Net
             f"{after.weight_name} does not fit behind {before.weight_name}: it takes {after.weight.shape[1]} values "
             f"and gets {before.weight.shape[0]}"
         )
+    for layer in layers:
+        if 0 in layer.weight.shape:
+            raise InvalidNetwork(f"{layer.weight_name} has no entries; needed is at least one row and one column")
     limits.check_layers(len(layers))
     limits.check_inputs(layers[0].weight.shape[1])
     limits.check_neurons(sum(layer.weight.shape[0] for layer in layers[:-1]))

@@ -50,16 +50,16 @@ class _Archive:
         records = self._zip.infolist()
         if len(records) > _MAX_RECORDS:
             raise UnsupportedModel(f"the archive has {len(records)} records; accepted are at most {_MAX_RECORDS}")
+        names = {record.filename for record in records}
+        self._folder = _folder_of(names)
         for record in records:
             if record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size:
                 raise UnsupportedModel(
                     f"record {shown(record.filename)} is compressed, which torch.save never does; {SAVE_STATE_DICT}"
                 )
         limits.check_bytes(sum(record.file_size for record in records))
-        names = {record.filename for record in records}
         if len(names) < len(records):
             raise UnreadableModel("the archive has two records of the same name")
-        self._folder = _folder_of(names)
         self.order: str = _byte_order(self.record("byteorder")) if self.has("byteorder") else "<"
 
     def has(self, name: str) -> bool:

@@ -1,0 +1,124 @@
+"""safetensors files: the order of the layers is found from numbers or shapes, or the file is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import numpy as safetensors_numpy
+from safetensors import torch as safetensors_torch
+from torch import nn
+
+from relucensus.errors import CensusError, InvalidNetwork, UnreadableModel, UnsupportedModel
+from relucensus.readers import ReaderLimits, network_from_module, read_model
+
+
+def saved(**shapes: tuple[int, ...]) -> bytes:
+    """A file of random tensors; two underscores in a name stand for a dot."""
+    rng = np.random.default_rng(1)
+    tensors = {name.replace("__", "."): rng.normal(size=shape).astype("f") for name, shape in shapes.items()}
+    return safetensors_numpy.save(tensors)
+
+
+def refusal(data: bytes, kind: type[CensusError], limits: ReaderLimits | None = None) -> str:
+    with pytest.raises(kind) as caught:
+        read_model(data, limits=limits or ReaderLimits())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_a_file_of_every_float_type_is_the_network_torch_evaluates(dtype: torch.dtype) -> None:
+    model = nn.Sequential(nn.Linear(3, 7), nn.ReLU(), nn.Linear(7, 2)).to(dtype)
+    read = read_model(safetensors_torch.save(model.state_dict()))
+    points = torch.rand(20, 3, dtype=torch.float64) * 4 - 2
+    expected = model.to(torch.float64)(points).detach().numpy()
+    np.testing.assert_allclose(read.network.forward(points.numpy()), expected, rtol=1e-12, atol=1e-12)
+    assert read.format == "safetensors"
+    assert read.network.digest == network_from_module(model).digest
+    assert read.notes == [
+        "layers taken in the order of their numbers: '0', '2'",
+        "a bare safetensors file does not name its activation; taken as relu",
+    ]
+
+
+def test_numbers_are_compared_as_numbers() -> None:
+    model = nn.Sequential(*(nn.Linear(n, n + 1) for n in range(2, 14)))
+    assert read_model(safetensors_torch.save(model.state_dict())).network.widths == tuple(range(3, 14))
+
+
+def test_groups_of_names_stand_in_the_only_order_that_chains() -> None:
+    read = read_model(saved(layers__0__weight=(8, 3), layers__1__weight=(8, 8), head__weight=(2, 8), head__bias=(2,)))
+    assert read.network.widths == (8, 8)
+    assert read.notes[0] == ("layers taken in the only order that fits their shapes: 'layers.0', 'layers.1', 'head'")
+
+
+def test_an_order_that_shapes_do_not_settle_is_refused_with_two_orders() -> None:
+    text = refusal(saved(layers__0__weight=(8, 2), layers__1__weight=(8, 8), head__weight=(2, 8)), UnsupportedModel)
+    assert "'head', 'layers.0', 'layers.1' and 'layers.0', 'layers.1', 'head' both fit the shapes" in text
+
+
+def test_names_of_too_many_kinds_are_refused() -> None:
+    shapes = {f"{letter}__weight": (2, 2) for letter in "abcdefgh"}
+    assert "names of 8 kinds" in refusal(saved(**shapes), UnsupportedModel)
+
+
+def test_shapes_that_chain_in_no_order_name_two_keys() -> None:
+    text = refusal(saved(a__weight=(8, 3), b__weight=(5, 7)), InvalidNetwork)
+    assert text == "'b.weight' (5x7) does not fit behind 'a.weight' (8x3): it takes 7 values and gets 8"
+
+
+def test_tensors_of_other_layers_are_refused_by_name() -> None:
+    assert "'0.weight' has shape 2x1x3x3" in refusal(saved(**{"0__weight": (2, 1, 3, 3)}), UnsupportedModel)
+    assert "'1.running_mean'" in refusal(saved(**{"0__weight": (2, 2), "1__running_mean": (2,)}), UnsupportedModel)
+    tensors = {"0.weight": np.zeros((2, 2), np.uint8)}
+    assert "has the type U8" in refusal(safetensors_numpy.save(tensors), UnsupportedModel)
+    tensors = {"0.weight": np.zeros((2, 2), np.int64)}
+    assert "holds int64" in refusal(safetensors_numpy.save(tensors), UnsupportedModel)
+
+
+def test_a_weight_that_is_not_finite_is_named() -> None:
+    data = safetensors_numpy.save({"0.weight": np.array([[1.0, np.nan]])})
+    assert "'0.weight' holds nan at [0, 1]" in refusal(data, InvalidNetwork)
+
+
+def test_a_network_beyond_a_limit_is_refused() -> None:
+    data = saved(**{"0__weight": (9, 2), "1__weight": (1, 9)})
+    assert "9 hidden neurons" in refusal(data, UnsupportedModel, ReaderLimits(neurons=8))
+    assert "at most 17 entries" in refusal(data, UnsupportedModel, ReaderLimits(weights=17))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 1600]},
+        {"dtype": "F32", "shape": [2**40, 2**40], "data_offsets": [0, 16]},
+        {"dtype": "F32", "shape": [2, 2], "data_offsets": [8, 16]},
+        {"dtype": "F32", "shape": [-2, -2], "data_offsets": [0, 16]},
+        {"dtype": "F99", "shape": [2, 2], "data_offsets": [0, 16]},
+        {"shape": [2, 2]},
+        7,
+    ],
+)
+def test_a_header_that_lies_is_refused(entry: object) -> None:
+    header = json.dumps({"0.weight": entry}).encode()
+    refusal(len(header).to_bytes(8, "little") + header + bytes(16), UnreadableModel)
+
+
+DATA = saved(**{"0__weight": (3, 2), "0__bias": (3,), "1__weight": (1, 3)})
+
+
+def test_every_truncation_of_a_file_is_refused() -> None:
+    for length in range(len(DATA)):
+        refusal(DATA[:length], CensusError)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(DATA) - 1), st.integers(0, 255))
+def test_a_mutated_file_is_read_or_refused_but_never_crashes(position: int, byte: int) -> None:
+    with contextlib.suppress(CensusError):
+        read_model(DATA[:position] + bytes([byte]) + DATA[position + 1 :])
