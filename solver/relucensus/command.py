@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from relucensus.count import count
+from relucensus.count import Progress, count
 from relucensus.errors import CensusError, InvalidRequest
 from relucensus.readers import read_model
 from relucensus.values.domain import Box
@@ -15,12 +15,6 @@ from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Definition, P
 OnProgress = Callable[[int, int, float | None], None]
 
 _FIELDS: Final = frozenset({"domain", "definitions", "engine", "strategy", "limits", "cross_check", "activation"})
-
-
-class _Progress(Protocol):
-    regions: int
-    open_cubes: int
-    seconds: float
 
 
 def count_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:
@@ -67,7 +61,7 @@ def _definitions(names: list[str] | None) -> tuple[Definition, ...]:
     return tuple(Definition(name) for name in names)
 
 
-def _report(progress: _Progress, on_progress: OnProgress) -> None:
+def _report(progress: Progress, on_progress: OnProgress) -> None:
     rate = progress.regions / progress.seconds if progress.seconds > 0 else None
     on_progress(progress.regions, progress.open_cubes, rate)
 

@@ -275,7 +275,8 @@ def _settled(
         left = None if budget is None else _left(budget, started, tally.regions)
         if left is None:
             break
-        seconds = _SLICE_SECONDS if left.seconds is None else min(_SLICE_SECONDS, left.seconds)
+        slice_seconds = None if strategy == "plain" else _SLICE_SECONDS
+        seconds = min((s for s in (slice_seconds, left.seconds) if s is not None), default=None)
         still_open = frontier.pop()
         settlement = settle(
             problem, still_open, engine=name, strategy=strategy, budget=Budget(seconds, left.regions)

@@ -47,9 +47,12 @@ class Envelope:
         return [neuron.neuron for neuron in self.unstable]
 
 
-def envelope(preactivations: Preactivations, symbols: bytes, solver: LpSolver) -> Envelope:
-    """Bound every undecided neuron on the non-empty cube with these symbols. Cost: up to two LPs a neuron."""
-    return _Envelope(preactivations, symbols, solver).build()
+def envelope(preactivations: Preactivations, symbols: bytes, solver: LpSolver, *, closed: bool = False) -> Envelope:
+    """Bound every undecided neuron on the non-empty cube with these symbols. Cost: up to two LPs a neuron.
+
+    With `closed`, a neuron is stable only if it is so on the closed cube, its boundary included.
+    """
+    return _Envelope(preactivations, symbols, solver, closed).build()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +82,7 @@ class _Envelope:
     preactivations: Preactivations
     symbols: bytes
     solver: LpSolver
+    closed: bool
     unstable: dict[int, Unstable] = field(default_factory=dict)
     stable: dict[int, int] = field(default_factory=dict)
     scales: dict[int, float] = field(default_factory=dict)
@@ -114,7 +118,7 @@ class _Envelope:
                 self.stable[start + row] = ACTIVE if constant > 0 else INACTIVE
                 continue
             lower, upper = self._bounds(layer, row)
-            tie = _TIE * gross[row]
+            tie = -1.0 if self.closed else _TIE * gross[row]
             if upper <= 0 or (upper <= tie and not self._reaches(forms, row, 1)):
                 self.stable[start + row] = INACTIVE
             elif lower > 0 or (lower >= -tie and not self._reaches(forms, row, -1)):

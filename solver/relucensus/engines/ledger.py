@@ -63,14 +63,13 @@ class Ledger:
         return budget.regions is not None and self.regions + more >= budget.regions
 
     def open_cube(self, cube: Cube, found: int = 0) -> OpenCube:
-        """An open cube with its proven upper bound; the cube must be proven non-empty."""
+        """A cube to leave open, with its proven upper bound; it must be proven to hold a region."""
+        self._note(cube.symbols)
         network = self.preactivations.network
         return OpenCube(cube, max(found, 0), most_regions_in_cube(network.widths, network.inputs, cube.depth))
 
     def settlement(self, left: Sequence[OpenCube], *, patterns: int | None = None) -> Settlement:
         """What was established, with these cubes left open."""
-        for still_open in left:
-            self._note(still_open.cube.symbols)
         return Settlement(
             regions=self.regions,
             prefixes=tuple(len(prefixes) for prefixes in self._prefixes),
