@@ -26,7 +26,7 @@ RESULT: dict[str, Any] = {
     "cross_checked_by": None,
     "network": {"digest": "sha256:ab", "inputs": 2, "hidden": [8, 8], "outputs": 1, "neurons": 16, "stable_neurons": 3},
     "domain": {"kind": "box", "lower": [-1.0, -1.0], "upper": [1.0, 1.0]},
-    "bounds": {"zaslavsky": None, "montufar_2017": 5000},
+    "bounds": {"zaslavsky": None, "montufar_2017": 5000, "unstable": {"montufar_2017": 400}},
     "statistics": {"wall_seconds": 1.5, "lps": 10},
     "certificate": None,
     "versions": {"relucensus": "0.1.0"},

@@ -60,8 +60,11 @@ def test_count_on_a_service_prints_the_counts(served: str, service: Any, documen
         "network                   2 inputs, hidden 8-8 (16 neurons, 3 of them stable)",
         "regions after each layer  7 then 1,234",
         "engine                    milp",
-        "bound montufar 2017       5,000",
         "time                      1.50 s",
+        "",
+        "Bounds from the literature:",
+        "montufar 2017             5,000",
+        "montufar 2017 (unstable)  400",
     ]
 
 

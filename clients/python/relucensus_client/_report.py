@@ -21,7 +21,11 @@ def result_text(result: CountResult) -> str:
     engine  milp
     """
     rows = ((_words(name), f"{count.value:,}", _certainty(count)) for name, count in result.counts.items())
-    return f"{_table(rows, numbers=1)}\n\n{_table(_facts(result))}"
+    blocks = [_table(rows, numbers=1), _table(_facts(result))]
+    bounds = list(_bounds(result.bounds))
+    if bounds:
+        blocks.append(f"Bounds from the literature:\n{_table(bounds)}")
+    return "\n\n".join(blocks)
 
 
 def job_text(job: JobStatus) -> str:
@@ -67,18 +71,19 @@ def _facts(result: CountResult) -> Iterator[_Row]:
     if result.regions_after_layer:
         yield "regions after each layer", " then ".join(f"{number:,}" for number in result.regions_after_layer)
     yield "engine", result.engine + (f", confirmed by {result.cross_checked_by}" if result.cross_checked_by else "")
-    yield from _bounds(result.bounds)
     if result.statistics.wall_seconds is not None:
         yield "time", f"{result.statistics.wall_seconds:.2f} s"
 
 
 def _bounds(bounds: dict[str, Any], about: str = "") -> Iterator[_Row]:
-    """Every known upper bound by name; a group of bounds puts its name behind."""
+    """Every known bound by name; a group of bounds puts its name behind."""
     for name, bound in bounds.items():
         if isinstance(bound, dict):
             yield from _bounds(bound, f" ({_words(name)})")
-        elif isinstance(bound, (int, float)) and not isinstance(bound, bool):
-            yield f"bound {_words(name)}{about}", f"{bound:,}"
+        elif isinstance(bound, int):
+            yield f"{_words(name)}{about}", f"{bound:,}"
+        elif isinstance(bound, float):
+            yield f"{_words(name)}{about}", f"{bound:,.1f}"
 
 
 def _certainty(count: Count) -> str:
