@@ -5,6 +5,7 @@ The only module that names dask. Work is pickled and done by `worker.perform` in
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,13 @@ import dask.config
 from distributed import Client, Future, LocalCluster
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
+from distributed.utils import get_mp_context
 
 from relucensus_service.work import Answer, Conclusion, Failure, Lost, Slice
 
+_ONE_THREAD: Final = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 _CONFIG: Final = {
+    "distributed.worker.multiprocessing-method": "forkserver",
     "distributed.scheduler.allowed-failures": 0,  # the runner counts failures, per cube and across restarts
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
@@ -65,12 +69,6 @@ def perform(work: Slice | Conclusion) -> Answer:
     return worker.perform(work)
 
 
-def _warm() -> None:
-    from relucensus_service import worker  # noqa: PLC0415 - as in `perform`
-
-    worker.warm()
-
-
 class DaskCluster:
     """Dask workers. Each works on one thing at a time, so that a worker's death has one possible cause."""
 
@@ -84,15 +82,18 @@ class DaskCluster:
     def local(cls, workers: int, scratch: Path) -> DaskCluster:
         """Worker processes on this machine; they end with this process."""
         dask.config.set({**_CONFIG, "temporary-directory": str(scratch)})
+        # Workers are forked from a process that has loaded everything already, so that a new one is there at once.
+        os.environ.update(_ONE_THREAD)
+        get_mp_context().set_forkserver_preload(["distributed", "relucensus_service.worker"])
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            preload=["relucensus_service.worker_setup"],
         )
         client = Client(cluster)
-        client.run(_warm, wait=False)
         return cls(client, cluster)
 
     @classmethod

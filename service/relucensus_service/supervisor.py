@@ -7,10 +7,12 @@ import logging
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+from relucensus_service.settings import InvalidSetting
 
 log: Final = logging.getLogger(__name__)
 
@@ -20,7 +22,7 @@ _HEALTHY_SECONDS: Final = 60.0  # a runner that lived so long is started again w
 _SECONDS_TO_STOP: Final = 10.0
 
 
-class DataDirectoryInUse(RuntimeError):
+class DataDirectoryInUse(InvalidSetting):
     """Another `serve` has this data directory."""
 
 
@@ -38,8 +40,9 @@ def locked(data: Path) -> Iterator[None]:
 class Supervisor:
     """Runs a command, and again with growing pauses when it ends, until told to stop."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command = command
+        self._environment = environment
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="supervisor")
 
@@ -65,7 +68,7 @@ class Supervisor:
     def _run(self) -> int:
         # Its own session: Ctrl-C reaches only this process, which then stops the runner in good order. The runner
         # watches its standard input, which ends with this process even if that is killed.
-        child = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
+        child = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=self._environment, start_new_session=True)
         while child.poll() is None:
             if self._stop.wait(0.1):
                 self._end(child)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import traceback
 from functools import lru_cache
 
-from relucensus.count import Tally, check, conclude, count, settle
+from relucensus.count import Tally, check, conclude, settle
 from relucensus.errors import CensusError, InvalidRequest
 from relucensus.values.domain import Box
 from relucensus.values.network import Network
-from relucensus.values.problem import Budget, Definition, Problem
+from relucensus.values.problem import Definition, Problem
 from relucensus_service.work import Answer, Assignment, Concluded, Conclusion, Failure, Settled, Slice
 
 
@@ -21,12 +21,6 @@ def perform(work: Slice | Conclusion) -> Answer:
         return Failure(type(error).__name__, str(error))
     except Exception as error:
         return Failure(type(error).__name__, traceback.format_exc(limit=-6))
-
-
-def warm() -> None:
-    """Load what the first slice would otherwise wait for, by counting a tiny network."""
-    network = Network.from_arrays([([[1.0], [1.0]], [0.0, 0.5]), ([[1.0, 1.0]], [0.0])])
-    count(Problem(network, Box.from_bounds(-1, 1, 1)), budget=Budget(seconds=5.0))
 
 
 def _settled(work: Slice) -> Settled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
 
 from relucensus_service.jobs import Job, JobState, Lease, LeaseLost
 from relucensus_service.store.database import Database, database_clock
@@ -25,10 +25,10 @@ class Leases:
     def claim(self, runner: str, held: Collection[str]) -> tuple[Job, Lease] | None:
         """The oldest job that nobody serves, or that this runner served before it started again."""
         with self._database.read() as connection:  # idle runners look often: take no lock for looking
-            if connection.execute(_claimable(runner, held)).first() is None:
+            if connection.execute(_claimable(select(jobs.c.number), runner, held)).first() is None:
                 return None
         with self._database.write() as connection:
-            query = _claimable(runner, held).with_for_update(of=jobs, skip_locked=True)
+            query = _claimable(select_jobs(), runner, held).with_for_update(of=jobs, skip_locked=True)
             row = connection.execute(query).mappings().first()
             if row is None:
                 return None
@@ -110,7 +110,7 @@ class Leases:
         return total
 
 
-def _claimable(runner: str, held: Collection[str]) -> Any:
+def _claimable(query: Select[Any], runner: str, held: Collection[str]) -> Select[Any]:
     free = or_(jobs.c.runner.is_(None), jobs.c.runner == runner, jobs.c.lease_expires_at < database_clock())
-    query = select_jobs().where(jobs.c.state.in_(_UNFINISHED), free).order_by(jobs.c.number).limit(1)
+    query = query.where(jobs.c.state.in_(_UNFINISHED), free).order_by(jobs.c.number).limit(1)
     return query.where(jobs.c.id.not_in(held)) if held else query
