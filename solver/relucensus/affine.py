@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -108,13 +109,19 @@ class Preactivations:
         return _after(self.network.output, self._activation(len(self.network.hidden), pattern))
 
     def output_digest(self, pattern: bytes) -> bytes:
-        """16 bytes that are equal exactly when the affine maps are (up to a BLAKE2 collision)."""
-        return hashlib.blake2b(self.output_map(pattern).canonical_text().encode(), digest_size=16).digest()
+        """16 bytes that are equal exactly when the affine maps are (up to a BLAKE2 collision).
 
-    def system(self, symbols: bytes) -> System | None:
+        Maps of one network have one denominator, the product of the layers', so their numerators are compared.
+        """
+        numerators = self.output_map(pattern)
+        text = f"{numerators.coefficients.entries()} {numerators.constants.entries()}"
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+    def system(self, symbols: bytes, implied: Container[int] = ()) -> System | None:
         """The open half-spaces of a cube; None if a symbol contradicts a preactivation that is constant.
 
-        A flat neuron (identically zero) with the inactive symbol bounds nothing (MATH §2).
+        A flat neuron (identically zero) with the inactive symbol bounds nothing (MATH §2). The rows of neurons that
+        are `implied` by the others are left out.
         """
         parts, signs = [], []
         for layer, start in enumerate(self.starts[:-1]):
@@ -125,7 +132,7 @@ class Preactivations:
             if oriented is None:
                 return None
             parts.append(forms.rows)
-            signs.append(oriented)
+            signs.append(tuple(0 if start + i in implied else sign for i, sign in enumerate(oriented)))
         return System(tuple(parts), tuple(signs))
 
     def pattern_at(self, point: RationalPoint) -> tuple[bytes, bool]:

@@ -216,13 +216,17 @@ class System:
 
     def integer_multipliers(self, multipliers: NDArray[np.float64]) -> tuple[int, ...]:
         """Float multipliers of the unit rows as integer multipliers of the exact rows, up to a common factor."""
-        entries = []
-        for (p, i), y in zip(self.kept, multipliers.tolist(), strict=True):
-            rows = self.parts[p]
-            mantissa, exponent = frexp(max(y, 0.0) / float(rows.norms[i]))
-            entries.append((int(mantissa * 2.0**53), exponent - 53 - rows.shifts[i]))
-        least = min((e for m, e in entries if m), default=0)
-        return tuple(m << (e - least) if m else 0 for m, e in entries)
+        entries: dict[int, tuple[int, int]] = {}
+        for k in np.flatnonzero(multipliers > 0).tolist():
+            part, row = self.kept[k]
+            rows = self.parts[part]
+            mantissa, exponent = frexp(float(multipliers[k]) / float(rows.norms[row]))
+            entries[k] = (int(mantissa * 2.0**53), exponent - 53 - rows.shifts[row])
+        least = min((exponent for _, exponent in entries.values()), default=0)
+        integers = [0] * len(multipliers)
+        for k, (mantissa_bits, exponent) in entries.items():
+            integers[k] = mantissa_bits << (exponent - least)
+        return tuple(integers)
 
     def refuted_by(self, multipliers: Sequence[int], box: ExactBox) -> bool:
         """Whether the multipliers prove that the rows have no common point in the box (Motzkin, exact)."""

@@ -37,7 +37,6 @@ class LpCounter:
 class _Proposal:
     point: NDArray[np.float64]
     multipliers: NDArray[np.float64]
-    basis: _Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,9 @@ class _Basis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Undecided:
-    """Undecided by floating point: why, and the basis to go on from."""
+    """Floating point could not tell; the reason in words."""
 
     reason: str
-    basis: _Basis | None = None
 
 
 Answer = Inhabited | Empty | Undecided
@@ -78,7 +76,7 @@ class LpSolver:
         answer = self.propose(system)
         if isinstance(answer, Undecided):
             self.counter.exact_fallbacks += 1
-            return self._settled(system, answer.basis)
+            return self._settled(system)
         return answer
 
     def propose(self, system: System) -> Answer:
@@ -108,7 +106,7 @@ class LpSolver:
         multipliers = system.integer_multipliers(proposal.multipliers)
         if system.refuted_by(multipliers, self.box):
             return Empty(multipliers)
-        return Undecided("the slack is of the order of rounding errors", proposal.basis)
+        return Undecided("the slack is of the order of rounding errors")
 
     def _solve(
         self, unit: NDArray[np.float64], offsets: NDArray[np.float64], strict: NDArray[np.float64]
@@ -135,14 +133,13 @@ class LpSolver:
             return None
         solution = highs.getSolution()
         multipliers = np.abs(np.array(solution.row_dual))
-        return _Proposal(np.array(solution.col_value), multipliers, _basis(highs.getBasis()))
+        return _Proposal(np.array(solution.col_value), multipliers)
 
-    def _settled(self, system: System, basis: _Basis | None) -> Certain:
+    def _settled(self, system: System) -> Certain:
         """Decide in rational arithmetic: from the last basis, or by the rational simplex if that does not decide."""
-        if basis is not None:
-            for evidence in _solved_exactly(system, basis, self.box):
-                if self._proves(system, evidence):
-                    return evidence
+        for evidence in _solved_exactly(system, _basis(self._highs.getBasis()), self.box):
+            if self._proves(system, evidence):
+                return evidence
         evidence = exact_lp.decide(system, self.box)
         if self._proves(system, evidence):
             return evidence

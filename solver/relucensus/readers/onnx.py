@@ -40,7 +40,7 @@ def read_onnx(data: bytes, limits: ReaderLimits) -> tuple[Network, tuple[int, ..
     model = _parsed(data)
     opset = _opset(model)
     graph = model.graph
-    _refuse_foreign_parts(model, limits)
+    _refuse_foreign_parts(model, opset, limits)
     name, shape, batch = _input(graph)
     chain = AffineChain(shape, limits)
     _Walk(graph, Call(None, (), opset, batch, limits), chain, name).run()
@@ -81,7 +81,7 @@ def _opset(model: Any) -> int:
     return versions[0]
 
 
-def _refuse_foreign_parts(model: Any, limits: ReaderLimits) -> None:
+def _refuse_foreign_parts(model: Any, opset: int, limits: ReaderLimits) -> None:
     graph = model.graph
     _check_names(graph)
     for tensor in graph.initializer:
@@ -93,6 +93,7 @@ def _refuse_foreign_parts(model: Any, limits: ReaderLimits) -> None:
     for node in graph.node:
         if node.domain not in _STANDARD or node.op_type not in {*OPERATORS, *FOLDABLE, _SHAPE}:
             raise UnsupportedModel(f"{label_of(node)} is not supported; {_SUPPORTED}")
+        _check_form(node, opset)
     parts = {
         "local functions": model.functions,
         "training information": model.training_info,
@@ -102,6 +103,21 @@ def _refuse_foreign_parts(model: Any, limits: ReaderLimits) -> None:
     for part, entries in parts.items():
         if len(entries):
             raise UnsupportedModel(f"the file has {part}, which are not supported; {_SUPPORTED}")
+
+
+def _check_form(node: Any, opset: int) -> None:
+    """Refuse a node with inputs or attributes that its operator does not have in this opset."""
+    import onnx  # noqa: PLC0415
+
+    schema = onnx.defs.get_schema(node.op_type, opset)
+    names = [attribute.name for attribute in node.attribute]
+    foreign = [name for name in names if name not in schema.attributes or names.count(name) > 1]
+    if foreign:
+        raise UnreadableModel(
+            f"{label_of(node)} has the attribute {shown(foreign[0])}, unknown to opset {opset} or twice"
+        )
+    if len(node.input) > schema.max_input:
+        raise UnreadableModel(f"{label_of(node)} has {len(node.input)} inputs; opset {opset} has {schema.max_input}")
 
 
 def _check_names(graph: Any) -> None:

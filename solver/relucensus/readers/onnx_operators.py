@@ -99,8 +99,8 @@ def _div(call: Call, chain: AffineChain) -> None:
 
 
 def _relu(call: Call, chain: AffineChain) -> None:
-    if call.value_position == 0:
-        chain.relu()
+    _identity(call, chain)
+    chain.relu()
 
 
 def _identity(call: Call, _chain: AffineChain) -> None:
@@ -122,7 +122,8 @@ def _cast(call: Call, chain: AffineChain) -> None:
 
 def _batch_normalization(call: Call, chain: AffineChain) -> None:
     _identity(call, chain)
-    if call.whole("training_mode", 0) or not call.whole("spatial", 1):
+    training = call.whole("training_mode", 0) or any(call.node.output[1:])
+    if training or not call.whole("spatial", 1):
         call.refuse("is in training mode or not per channel; export the model in evaluation mode")
     scale, bias, mean, variance = (
         call.floats(i, what) for i, what in enumerate(("scale", "bias", "mean", "variance"), start=1)

@@ -53,8 +53,11 @@ class Expansion:
         return pattern in self.regions or pattern in self.empty
 
     def decide(self, pattern: bytes) -> bool:
-        """Whether the pattern has a region; remembers the answer and makes it a no-good cut."""
-        system = self.preactivations.system(pattern)
+        """Whether the pattern has a region; remembers the answer and makes it a no-good cut.
+
+        Stable neurons are proven to keep their symbols on the cube, so their half-spaces are implied by it.
+        """
+        system = self.preactivations.system(pattern, implied=self.stable)
         answer = self.solver.decide(system)
         match answer:
             case Inhabited():
