@@ -166,6 +166,9 @@ REFUSED_NODES = {
     "statistics of shape": ("BatchNormalization", "x four four four four", "y"),
     "no finite scale": ("BatchNormalization", "x c c c minus", "y"),
     "computes with the network's value": ("Concat", "x x", "y", {"axis": 0}),
+    "has 3 inputs; opset 17 has 2": ("Add", "x c c", "y"),
+    "unknown to opset 17": ("Relu", "x", "y", {"alpha": 0.1}),
+    "in training mode or not per channel": ("BatchNormalization", "x c c c c", "y m s", {"training_mode": 1}),
     "is no new name": ("Relu", "x", "x"),
 }
 
