@@ -53,10 +53,14 @@ class HeldJob:
         """Whether no more cubes are settled: cancelled, or a limit is reached."""
         return self.cancelling or self.seconds_left() <= 0 or self._regions_left() <= 0
 
+    def seconds_spent(self) -> float:
+        """Wall seconds under a lease so far."""
+        return self._spent + (self.clock() - self._spent_at)
+
     def seconds_left(self) -> float:
         """Wall seconds until the job's limit."""
         limit = self.job.request["limits"]["seconds"]
-        return float("inf") if limit is None else limit - self._spent - (self.clock() - self._spent_at)
+        return float("inf") if limit is None else limit - self.seconds_spent()
 
     def next_slice(self, workers: int) -> tuple[FrontierCube, Slice] | None:
         """A cube to settle now, taken from the frontier; None if there is nothing to do but wait or conclude."""

@@ -192,6 +192,9 @@ class Runner:
             self._fail(held, _disagreement(first, second))
 
     def _finish(self, held: HeldJob, result: Mapping[str, Any]) -> None:
+        # The workers' seconds add up to more than passed on the wall, or to less if nobody worked for a while.
+        statistics = {**result.get("statistics", {}), "wall_seconds": held.seconds_spent()}
+        result = {**result, "statistics": statistics}
         state = self._store.frontier.finish(held.lease, result)
         log.info("job %s: %s", held.job.id, state.value)
         self._let_go(held)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from relucensus.values.network import Network
+from relucensus_service.app import create_app
+from relucensus_service.settings import Settings
 from relucensus_service.store import Database, NewModel, Store
 from relucensus_service.store.schema import upgrade
 
@@ -98,3 +105,62 @@ def save(store: Store, network: Network) -> str:
     }
     file = b"a file"
     return store.models.save(NewModel(network.digest, "sha256:00", "relu", file, network.to_bytes(), summary)).digest
+
+
+UPLOAD_LIMIT = 200_000
+
+
+@pytest.fixture(scope="session")
+def listening() -> Callable[[Settings, Store], AbstractContextManager[httpx.Client]]:
+    """A client of the application, listening on a free port."""
+
+    @contextmanager
+    def listening(settings: Settings, store: Store) -> Iterator[httpx.Client]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(create_app(settings, store), log_config=None, lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
+            yield client
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+    return listening
+
+
+@pytest.fixture(scope="module")
+def api_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The store behind `client`."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('api')}/test.db")
+    upgrade(database)
+    yield Store.on(database)
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def client(
+    api_store: Store, listening: Callable[[Settings, Store], AbstractContextManager[httpx.Client]]
+) -> Iterator[httpx.Client]:
+    """A client of an API without a runner, with a small limit on uploads."""
+    with listening(Settings(upload_limit=UPLOAD_LIMIT), api_store) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def expect_problem() -> Callable[..., dict[str, Any]]:
+    """Check that an answer is this problem, and says these words; returns the document."""
+
+    def expect_problem(response: httpx.Response, status: int, name: str, *words: str) -> dict[str, Any]:
+        assert response.status_code == status, response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        problem: dict[str, Any] = response.json()
+        assert problem["type"] == f"urn:relucensus:problem:{name}"
+        assert problem["status"] == status
+        assert problem["title"]
+        for word in words:
+            assert word in problem["detail"]
+        assert "Traceback" not in response.text
+        return problem
+
+    return expect_problem

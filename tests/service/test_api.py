@@ -1,21 +1,16 @@
 """The API without a runner: what is accepted, and the problem document for everything that is not."""
 
 import json
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
-from relucensus_service.app import create_app
 from relucensus_service.settings import Settings
 from relucensus_service.store import Database, Store
-from relucensus_service.store.schema import upgrade
 
 CASES = Path(__file__).parents[1] / "cases"
 MODEL = (CASES / "seven_7_3.onnx").read_bytes()
@@ -23,34 +18,8 @@ UPLOAD_LIMIT = 200_000
 INPUTS = 7
 
 Post = Callable[..., httpx.Response]
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    database = Database(f"sqlite:///{tmp_path_factory.mktemp('api')}/test.db")
-    upgrade(database)
-    yield Store.on(database)
-    database.close()
-
-
-@contextmanager
-def listening(settings: Settings, store: Store) -> Iterator[httpx.Client]:
-    """A client of the application, listening on a free port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings, store), log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
-        yield client
-    server.should_exit = True
-    thread.join()
-    listener.close()
-
-
-@pytest.fixture(scope="module")
-def client(store: Store) -> Iterator[httpx.Client]:
-    with listening(Settings(upload_limit=UPLOAD_LIMIT), store) as client:
-        yield client
+Expect = Callable[..., dict[str, Any]]
+Listening = Callable[[Settings, Store], AbstractContextManager[httpx.Client]]
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +30,6 @@ def post(client: httpx.Client) -> Post:
         return client.post("/count", files=files, data={"request": text or json.dumps(document)})
 
     return post
-
-
-def expect_problem(response: httpx.Response, status: int, name: str, *words: str) -> dict[str, Any]:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    problem: dict[str, Any] = response.json()
-    assert problem["type"] == f"urn:relucensus:problem:{name}"
-    assert problem["status"] == status
-    assert problem["title"]
-    for word in words:
-        assert word in problem["detail"]
-    assert "Traceback" not in response.text
-    return problem
 
 
 def test_a_count_is_queued(post: Post, client: httpx.Client) -> None:
@@ -155,7 +111,9 @@ def test_jobs_are_listed_in_pages(post: Post, client: httpx.Client) -> None:
     assert client.get("/count?state=succeeded").json() == {"jobs": [], "next_cursor": None}
 
 
-def test_cancelling_is_idempotent_and_deleting_forgets(post: Post, client: httpx.Client) -> None:
+def test_cancelling_is_idempotent_and_deleting_forgets(
+    expect_problem: Expect, post: Post, client: httpx.Client
+) -> None:
     job = post().json()["id"]
     for _ in range(2):
         response = client.post(f"/count/{job}/cancel")
@@ -196,7 +154,9 @@ BAD_REQUESTS: list[tuple[str, dict[str, Any], str, list[str]]] = [
 @pytest.mark.parametrize(
     ("request_", "name", "words"), [bad[1:] for bad in BAD_REQUESTS], ids=[b[0] for b in BAD_REQUESTS]
 )
-def test_a_bad_request_is_refused(post: Post, request_: dict[str, Any], name: str, words: list[str]) -> None:
+def test_a_bad_request_is_refused(
+    expect_problem: Expect, post: Post, request_: dict[str, Any], name: str, words: list[str]
+) -> None:
     expect_problem(post(**request_), 422, name, *words)
 
 
@@ -221,12 +181,12 @@ def test_a_request_that_is_not_proper_json_is_refused(post: Post, text: str, wor
     assert word in response.json()["detail"]
 
 
-def test_each_wrong_field_is_named(post: Post) -> None:
+def test_each_wrong_field_is_named(expect_problem: Expect, post: Post) -> None:
     problem = expect_problem(post(engine="abacus", colour="red"), 422, "invalid-request")
     assert {error["field"] for error in problem["errors"]} == {"engine", "colour"}
 
 
-def test_the_parts_of_the_form_are_checked(client: httpx.Client) -> None:
+def test_the_parts_of_the_form_are_checked(expect_problem: Expect, client: httpx.Client) -> None:
     request = {"request": '{"domain": {"lower": 0, "upper": 1}}'}
     model = {"model": ("m", MODEL)}
     expect_problem(client.post("/count", files=model), 422, "invalid-request", "'request'")
@@ -243,7 +203,7 @@ def test_the_parts_of_the_form_are_checked(client: httpx.Client) -> None:
     expect_problem(client.post("/models", content=b"x", headers=headers), 400, "bad-request")
 
 
-def test_an_unknown_digest_is_refused(client: httpx.Client) -> None:
+def test_an_unknown_digest_is_refused(expect_problem: Expect, client: httpx.Client) -> None:
     digest = "sha256:" + "0" * 64
     document = {"domain": {"lower": 0, "upper": 1}, "model": digest}
     response = client.post("/count", files={"request": (None, json.dumps(document))})
@@ -251,7 +211,7 @@ def test_an_unknown_digest_is_refused(client: httpx.Client) -> None:
     expect_problem(client.get(f"/models/{digest}"), 404, "unknown-model", digest)
 
 
-def test_unknown_jobs_and_addresses_and_methods_are_problems(client: httpx.Client) -> None:
+def test_unknown_jobs_and_addresses_and_methods_are_problems(expect_problem: Expect, client: httpx.Client) -> None:
     for response in (client.get("/count/none"), client.post("/count/none/cancel"), client.delete("/count/none")):
         expect_problem(response, 404, "unknown-job", "'none'")
     expect_problem(client.get("/nowhere"), 404, "not-found", "/nowhere")
@@ -261,16 +221,18 @@ def test_unknown_jobs_and_addresses_and_methods_are_problems(client: httpx.Clien
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "state=asleep", "cursor=%20"])
-def test_a_bad_query_is_refused(client: httpx.Client, query: str) -> None:
+def test_a_bad_query_is_refused(expect_problem: Expect, client: httpx.Client, query: str) -> None:
     expect_problem(client.get(f"/count?{query}"), 422, "invalid-request", query.split("=", maxsplit=1)[0])
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "soon"])
-def test_a_bad_wait_is_refused(client: httpx.Client, wait: str) -> None:
+def test_a_bad_wait_is_refused(expect_problem: Expect, client: httpx.Client, wait: str) -> None:
     expect_problem(client.get(f"/count/none?wait={wait}"), 422, "invalid-request", "wait")
 
 
-def test_a_body_over_the_limit_is_refused_by_what_it_says_and_by_what_it_is(client: httpx.Client, post: Post) -> None:
+def test_a_body_over_the_limit_is_refused_by_what_it_says_and_by_what_it_is(
+    expect_problem: Expect, client: httpx.Client, post: Post
+) -> None:
     too_large = b"\0" * (UPLOAD_LIMIT + 1)
     expect_problem(post(too_large), 413, "too-large", str(UPLOAD_LIMIT))
 
@@ -285,33 +247,37 @@ def test_a_body_over_the_limit_is_refused_by_what_it_says_and_by_what_it_is(clie
 
 
 def test_a_mistake_of_the_service_shows_no_traceback(
-    client: httpx.Client, store: Store, monkeypatch: pytest.MonkeyPatch
+    expect_problem: Expect, client: httpx.Client, api_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> None:
         raise RuntimeError("the secret reason")
 
-    monkeypatch.setattr(type(store.jobs), "find", broken)
+    monkeypatch.setattr(type(api_store.jobs), "find", broken)
     response = client.get("/count/any")
     expect_problem(response, 500, "internal-error")
     assert "secret" not in response.text
 
 
-def test_the_service_says_whether_it_lives_and_is_ready(client: httpx.Client, store: Store) -> None:
+def test_the_service_says_whether_it_lives_and_is_ready(
+    expect_problem: Expect, client: httpx.Client, api_store: Store
+) -> None:
     assert client.get("/").json()["name"] == "relucensus"
     assert client.get("/healthz").json() == {"status": "ok"}
     problem = expect_problem(client.get("/readyz"), 503, "not-ready", "runner")
     assert problem["checks"] == {"database": "ok", "schema": "ok", "runner": "none was heard of lately"}
-    store.leases.announce("runner", 0)
+    api_store.leases.announce("runner", 0)
     expect_problem(client.get("/readyz"), 503, "not-ready", "has no workers")
-    store.leases.announce("runner", 2)
+    api_store.leases.announce("runner", 2)
     assert client.get("/readyz").json() == {
         "status": "ok",
         "checks": {"database": "ok", "schema": "ok", "runner": "ok"},
     }
-    store.leases.withdraw("runner")
+    api_store.leases.withdraw("runner")
 
 
-def test_a_service_without_its_schema_or_database_is_not_ready(tmp_path: Path) -> None:
+def test_a_service_without_its_schema_or_database_is_not_ready(
+    expect_problem: Expect, listening: Listening, tmp_path: Path
+) -> None:
     database = Database(f"sqlite:///{tmp_path}/empty.db")
     unreachable = Database("postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
     for each, word in ((database, "relucensus migrate"), (unreachable, "database")):

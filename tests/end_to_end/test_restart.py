@@ -1,0 +1,90 @@
+"""Whatever is killed, the count that comes out is the count, and no process is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+
+BOX = {"lower": -1, "upper": 1}
+MODEL, REGIONS = "space_16x2.onnx", 1052
+
+
+def gone(processes: list[psutil.Process], seconds: float) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def until_under_way(service: Any, job: str) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        progress = service.client.get(f"/count/{job}").json()["progress"]
+        if progress["activation_regions"] > 5 and progress["open_cubes"]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the job does not get under way")
+
+
+def regions(job: dict[str, Any]) -> tuple[int, str]:
+    count = job["result"]["counts"]["activation_regions"]
+    return count["value"], count["status"]
+
+
+@pytest.mark.timeout(180)
+def test_a_service_killed_twice_during_a_count_still_gives_the_exact_count(own_service: Callable[[], Any]) -> None:
+    service = own_service()
+    job = service.post(MODEL, wait=0, domain=BOX, engine="milp").json()["id"]
+    for _ in range(2):
+        until_under_way(service, job)
+        family = service.started.family()
+        service.started.end(signal.SIGKILL)
+        assert gone(family, 15), "the runner or a worker outlived the service"
+        service = own_service()
+    found = service.finished(job)
+    assert found["state"] == "succeeded"
+    assert regions(found) == (REGIONS, "exact")
+    assert found["result"]["regions_after_layer"][-1] == REGIONS
+
+
+@pytest.mark.timeout(180)
+def test_killing_the_runner_and_a_worker_changes_nothing_but_the_time(own_service: Callable[[], Any]) -> None:
+    service = own_service()
+    job = service.post(MODEL, wait=0, domain=BOX, engine="milp").json()["id"]
+    until_under_way(service, job)
+    (runner,) = [p for p in service.started.family() if "runner" in p.cmdline()]
+    workers = [p for p in runner.children(recursive=True) if not p.children() and "forkserver" in " ".join(p.cmdline())]
+    os.kill(workers[0].pid, signal.SIGKILL)
+    time.sleep(1.0)
+    family = [runner, *runner.children(recursive=True)]
+    runner.kill()
+    assert gone(family, 15), "a worker outlived its runner"
+    assert service.client.get("/healthz").status_code == 200
+    assert regions(service.finished(job)) == (REGIONS, "exact")
+
+
+@pytest.mark.timeout(120)
+def test_a_service_asked_to_stop_leaves_nothing_behind_and_finishes_later(own_service: Callable[[], Any]) -> None:
+    service = own_service()
+    job = service.post(MODEL, wait=0, domain=BOX, engine="milp").json()["id"]
+    until_under_way(service, job)
+    family = service.started.family()
+    started = time.monotonic()
+    assert service.started.end(signal.SIGTERM) == 0
+    assert time.monotonic() - started < 20
+    assert gone(family, 2)
+    assert "Traceback" not in service.started.log.read_text()
+    service = own_service()
+    assert regions(service.finished(job)) == (REGIONS, "exact")
+
+
+def test_two_services_do_not_share_a_data_directory(own_service: Callable[[], Any], launch: Callable[..., Any]) -> None:
+    service = own_service()
+    log = service.started.log.with_name("second log")
+    second = launch([*service.started.process.args[:-1], "0"], log)
+    assert second.process.wait(30) == 2
+    assert "in use by another" in log.read_text()
