@@ -1,1 +1,48 @@
-"""Exact counts of the activation regions and linear regions of a ReLU network on a bounded box."""
+"""Exact counts of the activation regions and linear regions of a ReLU network on a bounded box.
+
+>>> from relucensus import Box, Network, Problem, count_regions
+>>> network = Network.from_arrays([([[1.0], [-1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])])
+>>> result = count_regions(Problem(network, Box.from_bounds(-1, 1, inputs=1)))
+>>> {definition.value: counted.value for definition, counted in result.counts.items()}
+{'activation_regions': 2, 'linear_regions': 2, 'affine_pieces': 2}
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from relucensus.errors import CensusError
+from relucensus.values.domain import Box
+from relucensus.values.network import Layer, Network
+from relucensus.values.problem import Budget, Definition, Problem
+from relucensus.values.result import Count, CountResult, Statistics, Status
+
+if TYPE_CHECKING:
+    from relucensus.count import count_regions
+    from relucensus.readers import read_model
+
+__all__ = [
+    "Box",
+    "Budget",
+    "CensusError",
+    "Count",
+    "CountResult",
+    "Definition",
+    "Layer",
+    "Network",
+    "Problem",
+    "Statistics",
+    "Status",
+    "count_regions",
+    "read_model",
+]
+
+_LOADED_ON_FIRST_USE: Final = {"count_regions": "relucensus.count", "read_model": "relucensus.readers"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what pulls in an engine or a reader on first use only."""
+    if name in _LOADED_ON_FIRST_USE:
+        return getattr(import_module(_LOADED_ON_FIRST_USE[name]), name)
+    raise AttributeError(f"module 'relucensus' has no attribute {name!r}")

@@ -37,9 +37,7 @@ class Region:
     def suspects(self) -> NDArray[np.bool_] | None:
         """(neurons, neurons): pairs that may have proportional preactivations; None if there is no such pair."""
         forms = self.forms
-        lifted = np.concatenate(
-            [np.concatenate([f.rows.unit, f.rows.offsets[:, None]], axis=1) for f in forms], axis=0
-        )
+        lifted = np.concatenate([np.concatenate([f.rows.unit, f.rows.offsets[:, None]], axis=1) for f in forms], axis=0)
         return nearly_proportional(lifted)
 
     def any_flat(self) -> bool:

@@ -216,9 +216,7 @@ def restricted_to_hyperplane(exact: AffineMap, row: int, others: AffineMap) -> t
     coefficients, constants = [], []
     for i in range(others.rows):
         factor = int(others.coefficients[i, pivot])
-        coefficients += [
-            (int(others.coefficients[i, c]) * lead - factor * normal[c]) * sign for c in kept
-        ]
+        coefficients += [(int(others.coefficients[i, c]) * lead - factor * normal[c]) * sign for c in kept]
         constants.append((int(others.constants[i, 0]) * lead - factor * offset) * sign)
     return (
         AffineMap(fmpz_mat(others.rows, len(kept), coefficients), fmpz_mat(others.rows, 1, constants), 1),

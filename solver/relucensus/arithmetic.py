@@ -1,6 +1,6 @@
 """Exact affine maps: integers over one positive denominator, no rounding anywhere.
 
-Throughout: an affine map is ``x -> (A x + b) / q`` with integer matrices ``A`` (rows × columns), ``b`` (rows × 1)
+Throughout: an affine map is ``x -> (A x + b) / q`` with integer matrices ``A`` (rows, columns), ``b`` (rows, 1)
 and an integer ``q > 0``. Floats enter as the dyadic rationals they are and leave correctly rounded.
 """
 
@@ -86,9 +86,7 @@ class AffineMap:
         rows, columns = weights.shape
         integers, exponent = dyadic(np.concatenate([weights.ravel(), bias]))
         split = rows * columns
-        return cls(
-            fmpz_mat(rows, columns, integers[:split]), fmpz_mat(rows, 1, integers[split:]), 1 << exponent
-        )
+        return cls(fmpz_mat(rows, columns, integers[:split]), fmpz_mat(rows, 1, integers[split:]), 1 << exponent)
 
     @classmethod
     def from_fractions(cls, weights: Sequence[Sequence[Fraction]], bias: Sequence[Fraction]) -> AffineMap:
@@ -198,9 +196,7 @@ class AffineMap:
         head, _, body = text.partition(":")
         rows, columns, denominator = head.split()
         entries = [int(c, 16) for c in body.split()]
-        return _restore(
-            int(rows), int(columns), entries[: -int(rows)], entries[-int(rows) :], int(denominator, 16)
-        )
+        return _restore(int(rows), int(columns), entries[: -int(rows)], entries[-int(rows) :], int(denominator, 16))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (

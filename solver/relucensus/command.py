@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from relucensus.count import Progress, count
+from relucensus.count import Progress, count_regions
 from relucensus.errors import CensusError, InvalidRequest
 from relucensus.readers import read_model
 from relucensus.values.domain import Box
@@ -38,7 +38,7 @@ def _counted(data: bytes, request: Mapping[str, Any], on_progress: OnProgress | 
     network = read_model(data, activation=request.get("activation", "relu")).network
     domain = request["domain"]
     problem = Problem(network, Box.from_bounds(domain["lower"], domain["upper"], network.inputs), definitions)
-    result = count(
+    result = count_regions(
         problem,
         engine=request.get("engine", "auto"),
         strategy=request.get("strategy", "cubes"),

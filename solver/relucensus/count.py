@@ -1,6 +1,6 @@
 """The census: choose an engine, settle cubes until done or out of budget, merge, report.
 
-`count` does it in one process. A service does the same in pieces: `chosen`, `settle` for each open cube, a `Tally`
+`count_regions` does it in one process. A service does the same in pieces: `chosen`, `settle` for each open cube, a `Tally`
 that adds the settlements up, `conclude` at the end.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from relucensus.affine import Preactivations
 from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
 from relucensus.engines.registry import chosen, engine_named
-from relucensus.errors import Disagreement, UnsupportedProblem
+from relucensus.errors import Disagreement, InvalidRequest, UnsupportedProblem
 from relucensus.lp import LpCounter, LpSolver
 from relucensus.merge import count_closed_linear_regions, count_linear_regions
 from relucensus.patterns import MOST_NEURONS, count_activation_patterns
@@ -88,7 +88,7 @@ def settle(
     return engine_named(engine, strategy).settle(problem.free, still_open.cube, budget or Budget())
 
 
-def count(
+def count_regions(
     problem: Problem,
     *,
     engine: str = "auto",
@@ -114,7 +114,7 @@ def count(
     """
     budget = budget or Budget()
     name = check(problem, engine=engine, strategy=strategy)
-    other = None if cross_check is None else check(problem, engine=cross_check)
+    other = None if cross_check is None else second_engine(problem, name, cross_check)
     started = time.monotonic()
     tally, open_cubes = _settled(problem, (name, strategy), budget, on_progress)
     result = conclude(problem, tally, open_cubes, engine=name, budget=_left(budget, started))
@@ -123,6 +123,18 @@ def count(
         if not unfinished:
             result = confirmed(problem, result, conclude(problem, second, (), engine=other))
     return replace(result, statistics=replace(result.statistics, wall_seconds=time.monotonic() - started))
+
+
+def second_engine(problem: Problem, first: str, cross_check: str) -> str:
+    """The name of the engine that is to confirm the first one's count.
+
+    Raises:
+        InvalidRequest: it is the same engine, or `auto`, which names none.
+        UnsupportedProblem: it cannot serve this network.
+    """
+    if cross_check in ("auto", first):
+        raise InvalidRequest(f"cross_check is {cross_check!r}; needed is an engine other than {first!r}, by name")
+    return check(problem, engine=cross_check)
 
 
 def confirmed(problem: Problem, result: CountResult, other: CountResult) -> CountResult:
@@ -200,9 +212,7 @@ class _Counts:
             case Definition.ACTIVATION_REGIONS:
                 return Count(tally.regions)
             case Definition.LINEAR_REGIONS:
-                return Count(
-                    count_linear_regions(self.preactivations, tally.regions, tally.mergeable, self.counter)
-                )
+                return Count(count_linear_regions(self.preactivations, tally.regions, tally.mergeable, self.counter))
             case Definition.AFFINE_PIECES:
                 return Count(len(tally.affine_maps))
             case Definition.CLOSED_LINEAR_REGIONS:
@@ -257,7 +267,7 @@ def _network_summary(problem: Problem, preactivations: Preactivations, counter: 
 
 def _least_bound(reported: dict[str, Any]) -> int:
     unstable = reported["on_unstable_neurons"]
-    return min(reported["serra_2018"], unstable["serra_2018"], unstable["two_to_the_neurons"])
+    return min(int(reported["serra_2018"]), int(unstable["serra_2018"]), int(unstable["two_to_the_neurons"]))
 
 
 def _settled(
@@ -278,9 +288,7 @@ def _settled(
         slice_seconds = None if strategy == "plain" else _SLICE_SECONDS
         seconds = min((s for s in (slice_seconds, left.seconds) if s is not None), default=None)
         still_open = frontier.pop()
-        settlement = settle(
-            problem, still_open, engine=name, strategy=strategy, budget=Budget(seconds, left.regions)
-        )
+        settlement = settle(problem, still_open, engine=name, strategy=strategy, budget=Budget(seconds, left.regions))
         tally = tally.plus(settlement)
         frontier += settlement.open
         if on_progress is not None:

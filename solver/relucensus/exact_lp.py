@@ -71,7 +71,8 @@ class _Dictionary:
 
     def maximise(self, goal: int) -> None:
         """Simplex with Bland's rule until the goal variable is maximal or at its upper bound."""
-        while self.bounds[goal][1] is None or self.value[goal] < self.bounds[goal][1]:
+        _, ceiling = self.bounds[goal]
+        while ceiling is None or self.value[goal] < ceiling:
             step = self._entering(self.gradient(goal))
             if step is None:
                 return
@@ -119,7 +120,7 @@ class _Dictionary:
 def decide(system: System, box: ExactBox) -> Certain:
     """Inhabited with a rational point, or Empty with exact multipliers; always decides.
 
-    Cost: a rational pivot touches rows × columns fractions; for systems that floating point could not decide.
+    Cost: a rational pivot touches rows times columns fractions; for systems that floating point could not decide.
     """
     rows = system.exact_rows()
     program = _program(rows, system.strict, box)

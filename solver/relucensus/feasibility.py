@@ -91,8 +91,7 @@ class ExactBox:
         """Whether the point is in the closed box."""
         q, p = self.denominator, point.denominator
         return all(
-            low * p <= x * q <= high * p
-            for low, x, high in zip(self.lower, point.numerators, self.upper, strict=True)
+            low * p <= x * q <= high * p for low, x, high in zip(self.lower, point.numerators, self.upper, strict=True)
         )
 
     def maximum(self, coefficients: Sequence[int], constant: int) -> int:
@@ -138,7 +137,6 @@ class Rows:
         norms = np.linalg.norm(unit, axis=1) if exact.columns else np.zeros(exact.rows)
         norms = np.where(norms > 0, norms, np.where(offsets != 0, np.abs(offsets), 1.0))
         return cls(exact, unit / norms[:, None], offsets / norms, norms, tuple(shifts))
-
 
     def values(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The forms in box coordinates with their true size, rounded: weights (rows, d) and constants (rows,)."""

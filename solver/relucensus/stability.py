@@ -1,7 +1,8 @@
 """Proven bounds on preactivations over a cube: which neurons are stable there, and valid big-M for the others.
 
 Throughout: u is the input in box coordinates (``x = middle + half_widths * u``, -1 <= u <= 1) and a_j the activation of
-an unstable neuron j divided by its scale s_j, the power of two at or above max(|l_j|, |u_j|), so that 0 <= a_j <= 1. Every other activation is
+an unstable neuron j divided by its scale
+s_j, the power of two at or above max(|l_j|, |u_j|), so that 0 <= a_j <= 1. Every other activation is
 an affine function of these columns. The polytope has the cube's half-spaces and, for each unstable neuron, the
 triangle ``a >= z, a <= u (z - l) / (u - l)``.
 

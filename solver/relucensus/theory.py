@@ -63,7 +63,8 @@ def montufar_2014_lower(widths: Sequence[int], inputs: int) -> int | None:
     """
     if not widths or inputs < 1 or any(width < inputs for width in widths):
         return None
-    return prod((width // inputs) ** inputs for width in widths[:-1]) * zaslavsky(widths[-1], inputs)
+    folds: int = prod((width // inputs) ** inputs for width in widths[:-1])
+    return folds * zaslavsky(widths[-1], inputs)
 
 
 def wang_2022_band(widths: Sequence[int], inputs: int) -> tuple[float, float] | None:

@@ -46,9 +46,7 @@ class BruteEngine:
     def _after(self, pattern: bytes, cube: Cube, ledger: Ledger, solver: LpSolver) -> list[OpenCube]:
         """The non-empty cubes that together hold the patterns after this one."""
         later = [
-            Cube(pattern[:i] + bytes((ACTIVE,)))
-            for i in range(cube.depth, len(pattern))
-            if pattern[i] == INACTIVE
+            Cube(pattern[:i] + bytes((ACTIVE,))) for i in range(cube.depth, len(pattern)) if pattern[i] == INACTIVE
         ]
         systems = [ledger.preactivations.system(one.symbols) for one in later]
         answers = [solver.decide(system) for system in systems]

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Final
+
 from relucensus.engines.protocol import Engine
 from relucensus.errors import InvalidRequest, UnsupportedProblem
 from relucensus.values.names import ENGINES, STRATEGIES
 from relucensus.values.problem import Problem
+
+_PLACES: Final = {
+    ("milp", "cubes"): ("relucensus.engines.milp.engine", "CubesEngine"),
+    ("milp", "plain"): ("relucensus.engines.milp.plain", "PlainEngine"),
+    ("brute", "cubes"): ("relucensus.engines.brute", "BruteEngine"),
+}
 
 
 def engine_named(name: str, strategy: str = "cubes") -> Engine:
@@ -18,17 +27,12 @@ def engine_named(name: str, strategy: str = "cubes") -> Engine:
         raise InvalidRequest(f"unknown strategy {strategy!r}; known are {', '.join(STRATEGIES)}")
     if strategy != "cubes" and name != "milp":
         raise InvalidRequest(f"strategy {strategy!r} belongs to engine 'milp', got engine {name!r}")
-    match name:
-        case "milp":
-            from relucensus.engines.milp.engine import CubesEngine
-            from relucensus.engines.milp.plain import PlainEngine
-
-            return PlainEngine() if strategy == "plain" else CubesEngine()
-        case "brute":
-            from relucensus.engines.brute import BruteEngine
-
-            return BruteEngine()
-    raise InvalidRequest(f"unknown engine {name!r}; known are {', '.join(ENGINES)}")
+    place = _PLACES.get((name, strategy))
+    if place is None:
+        raise InvalidRequest(f"unknown engine {name!r}; known are {', '.join(ENGINES)}")
+    module, kind = place
+    engine: Engine = getattr(import_module(module), kind)()
+    return engine
 
 
 def chosen(problem: Problem, name: str = "auto", strategy: str = "cubes") -> str:

@@ -26,7 +26,7 @@ ACTIVATIONS: Final = ("relu",)
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One affine layer: weights (rows, columns) and bias (rows,), float64, read-only; `exact` is what they stand for."""
+    """One affine layer: weights (rows, columns), bias (rows,), read-only float64; `exact` is what they stand for."""
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
@@ -151,7 +151,7 @@ class Network:
 
     @cached_property
     def digest(self) -> str:
-        """``sha256:…`` of the exact weights: equal for the same function given as the same layers, whatever the file."""
+        """``sha256:…`` of the exact weights: equal for the same layers, whatever file they came from."""
         digest = hashlib.sha256(f"relucensus network 1 {self.activation}\n".encode())
         for layer in self.layers:
             digest.update(layer.exact.canonical_text().encode() + b"\n")

@@ -53,8 +53,8 @@ _DIGITS = bytes(range(48, 48 + 10)) + bytes(246)
 def flipped(pattern: bytes, neuron: int) -> bytes:
     """The pattern with the other symbol at this neuron.
 
-    >>> flipped(bytes([0, 1]), 0)
-    b'\\x01\\x01'
+    >>> list(flipped(bytes([0, 1]), 0))
+    [1, 1]
     """
     return pattern[:neuron] + bytes((1 - pattern[neuron],)) + pattern[neuron + 1 :]
 

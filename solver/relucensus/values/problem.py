@@ -54,7 +54,7 @@ class Problem:
 
     @cached_property
     def free(self) -> Problem:
-        """The same problem with fixed coordinates (``lower == upper``) substituted out exactly: a full-dimensional box."""
+        """The same problem on a full-dimensional box: fixed coordinates substituted out exactly."""
         loose = np.flatnonzero(self.box.lower < self.box.upper)
         if len(loose) == self.box.dimension:
             return self

@@ -46,9 +46,7 @@ class Statistics:
 
     def __add__(self, other: Statistics) -> Statistics:
         summed = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        return replace(
-            Statistics(**summed), peak_memory_bytes=max(self.peak_memory_bytes, other.peak_memory_bytes)
-        )
+        return replace(Statistics(**summed), peak_memory_bytes=max(self.peak_memory_bytes, other.peak_memory_bytes))
 
     def to_json(self) -> dict[str, Any]:
         """The statistics on the wire."""

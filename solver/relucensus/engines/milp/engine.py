@@ -175,4 +175,3 @@ class _Settling:
         if self.budget.seconds is None:
             return None
         return max(0.0, self.budget.seconds - self.ledger.seconds)
-

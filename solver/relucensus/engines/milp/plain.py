@@ -29,7 +29,7 @@ class PlainEngine:
         return Support(True)
 
     def settle(self, problem: Problem, cube: Cube, budget: Budget) -> Settlement:
-        """Run the loop on the cube. Stopped by the budget, it hands back the halves of the cube, to begin anew there."""
+        """Run the loop on the cube; stopped by the budget, hand back its halves, to begin anew there."""
         return _Loop(problem, cube, budget).run()
 
 
