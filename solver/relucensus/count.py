@@ -1,7 +1,7 @@
 """The census: choose an engine, settle cubes until done or out of budget, merge, report.
 
-`count_regions` does it in one process. A service does the same in pieces: `chosen`, `settle` for each open cube, a `Tally`
-that adds the settlements up, `conclude` at the end.
+`count_regions` does it in one process. A service does the same in pieces: `check`, `settle` for each open cube, a
+`Tally` that adds the settlements up, `conclude` at the end.
 """
 
 from __future__ import annotations

@@ -35,6 +35,8 @@ def _may_merge(preactivations: Preactivations, pattern: bytes) -> bool:
     Across the facet of neuron i alone the map changes by dy/da_i times the gradient of z_i. If dy/da_i is not zero
     for any neuron, and no two hyperplanes coincide and no neuron is flat, no facet can be crossed without a change.
     """
+    if not preactivations.neurons:
+        return False
     region = Region(preactivations, pattern)
     network, starts = preactivations.network, preactivations.starts
     derivative = network.output.weights

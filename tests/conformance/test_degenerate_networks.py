@@ -1,0 +1,135 @@
+"""Degenerate and nearly degenerate networks whose counts follow from exact reasoning."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import comb, nextafter
+
+import numpy as np
+import pytest
+
+from relucensus import Box, Definition, Network, Problem, Status, count_regions
+
+ENGINES = [("brute", "cubes"), ("milp", "cubes"), ("milp", "plain")]
+Rows = Sequence[Sequence[float]]
+
+pytestmark = pytest.mark.parametrize(("engine", "strategy"), ENGINES)
+
+
+def counts(network: Network, engine: tuple[str, str], lower: float = -1, upper: float = 1) -> tuple[int, int, int]:
+    """(activation regions, linear regions, affine pieces), all exact."""
+    result = count_regions(
+        Problem(network, Box.from_bounds(lower, upper, network.inputs)), engine=engine[0], strategy=engine[1]
+    )
+    assert result.status is Status.EXACT
+    regions, linear, pieces = (count.value for count in result.counts.values())
+    return regions, linear, pieces
+
+
+def arrangement(normals: Rows, offsets: Sequence[float], scale: float = 1.0) -> Network:
+    """One hidden layer with these hyperplanes; output weights 1, 2, 4, .. so that no two maps are equal by chance."""
+    weights = np.array(normals, dtype=np.float64) * scale
+    bias = np.array(offsets, dtype=np.float64) * scale
+    output = [[2.0**i / scale for i in range(len(offsets))]]
+    return Network.from_arrays([(weights, bias), (output, [0.0])])
+
+
+@pytest.mark.parametrize("distance", [1e-6, 1e-9, 1e-12, 1e-15, 1e-100, 0.0])
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e-4])
+def test_three_lines_almost_through_a_point(engine: str, strategy: str, distance: float, scale: float) -> None:
+    network = arrangement([[1, 0], [0, 1], [1, 1]], [0, 0, -distance], scale)
+    assert counts(network, (engine, strategy))[0] == (7 if distance else 6)
+
+
+@pytest.mark.parametrize("width", [1e-6, 1e-9, 1e-12, 1e-15])
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e-4])
+def test_a_strip_between_parallel_lines(engine: str, strategy: str, width: float, scale: float) -> None:
+    lower, upper = 0.25, 0.25 + width
+    assert upper > lower
+    network = arrangement([[1, 0], [1, 0], [0, 1]], [-lower, -upper, 0], scale)
+    assert counts(network, (engine, strategy)) == (6, 6, 6)
+
+
+def test_a_sliver_that_holds_no_float(engine: str, strategy: str) -> None:
+    third = 1 / 3
+    assert Fraction(third) < Fraction(1, 3) < Fraction(nextafter(third, 1))
+    network = arrangement([[3.0], [1.0]], [-1.0, -third])
+    assert counts(network, (engine, strategy)) == (3, 3, 3)
+
+
+def test_a_line_at_the_last_bit_of_the_bound(engine: str, strategy: str) -> None:
+    edge = nextafter(1.0, 0.0)
+    assert counts(arrangement([[1.0]], [-edge]), (engine, strategy))[0] == 2
+    assert counts(arrangement([[1.0]], [-1.0]), (engine, strategy))[0] == 1
+
+
+@pytest.mark.parametrize(("hyperplanes", "inputs"), [(4, 2), (5, 3), (6, 4)])
+def test_zero_biases_make_a_central_arrangement(engine: str, strategy: str, hyperplanes: int, inputs: int) -> None:
+    normals = [[float((i + 1) ** power) for power in range(inputs)] for i in range(hyperplanes)]
+    expected = 2 * sum(comb(hyperplanes - 1, j) for j in range(inputs))
+    assert counts(arrangement(normals, [0.0] * hyperplanes), (engine, strategy))[0] == expected
+
+
+def test_zero_biases_in_two_layers_split_cones_only(engine: str, strategy: str) -> None:
+    first = [[1, 0], [0, 1], [-1, -1]]
+    second = [[1, -1, 0], [0, 1, -1]]
+    network = Network.from_arrays([(first, [0, 0, 0]), (second, [0, 0]), ([[1, 3]], [0])])
+    by_angle = counts_on_a_circle(network)
+    assert counts(network, (engine, strategy))[0] == by_angle
+
+
+def counts_on_a_circle(network: Network) -> int:
+    """Regions of a network without biases in the plane: its pattern along a polygon around the origin, exactly."""
+    corners = [Fraction(2 * i - 64, 64) for i in range(64)]
+    edges = [(c + Fraction(1, 1009), side) for side in (Fraction(1), Fraction(-1)) for c in corners]
+    points = [(c, side) for c, side in edges] + [(side, c) for c, side in edges]
+    return len({pattern_at(network, point) for point in points})
+
+
+def pattern_at(network: Network, point: Sequence[Fraction]) -> tuple[bool, ...]:
+    values, symbols = list(point), []
+    for layer in network.hidden:
+        rows = zip(layer.weights.tolist(), layer.bias.tolist(), strict=True)
+        sums = [sum((Fraction(w) * v for w, v in zip(row, values, strict=True)), Fraction(b)) for row, b in rows]
+        symbols += [s > 0 for s in sums]
+        values = [max(s, Fraction(0)) for s in sums]
+    return tuple(symbols)
+
+
+@pytest.mark.parametrize("copies", [2, 4])
+def test_duplicate_neurons_cut_once(engine: str, strategy: str, copies: int) -> None:
+    network = arrangement([[1, 1]] * copies + [[1, -1]], [0.0] * copies + [0.25])
+    assert counts(network, (engine, strategy)) == (4, 4, 4)
+
+
+def test_opposite_neurons_cut_once(engine: str, strategy: str) -> None:
+    assert counts(arrangement([[1, 0], [-1, 0], [0, 2], [0, -3]], [0] * 4), (engine, strategy)) == (4, 4, 4)
+
+
+def test_neurons_that_cancel_in_the_output_merge_regions(engine: str, strategy: str) -> None:
+    network = Network.from_arrays([([[1, 0], [-1, 0], [0, 1]], [0, 0, 0]), ([[1, -1, 1]], [0])])
+    assert counts(network, (engine, strategy)) == (4, 2, 2)
+
+
+def test_equal_maps_that_do_not_touch_stay_two_linear_regions(engine: str, strategy: str) -> None:
+    hat = Network.from_arrays([([[1], [1], [1]], [0.5, 0, -0.5]), ([[1, -2, 1]], [0])])
+    assert counts(hat, (engine, strategy)) == (4, 4, 3)
+
+
+def test_a_neuron_of_the_second_layer_on_the_hyperplane_of_the_first(engine: str, strategy: str) -> None:
+    network = Network.from_arrays(
+        [([[1, 0], [0, 1]], [0, 0]), ([[1, 0], [-1, 0], [1, 1]], [0, 0.0, 0]), ([[1, 1, 1]], [0])]
+    )
+    assert counts(network, (engine, strategy))[0] == 4
+
+
+def test_fixed_coordinates_are_substituted_out_exactly(engine: str, strategy: str) -> None:
+    network = arrangement([[3, 1], [1, 0]], [-1, 0])
+    box = Box.from_bounds([-1, 0.1], [1, 0.1], 2)
+    result = count_regions(Problem(network, box), engine=engine, strategy=strategy)
+    assert result.counts[Definition.ACTIVATION_REGIONS].value == 3
+    point = count_regions(Problem(network, Box.from_bounds(0.5, 0.5, 2)), engine=engine, strategy=strategy)
+    assert point.counts[Definition.ACTIVATION_REGIONS].value == 1
+
+
+def test_an_affine_network_is_one_region(engine: str, strategy: str) -> None:
+    assert counts(Network.from_arrays([([[1, 2]], [3])]), (engine, strategy)) == (1, 1, 1)

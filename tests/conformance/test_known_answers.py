@@ -1,0 +1,56 @@
+"""Every known case through every engine, under every definition whose count is known."""
+
+from typing import Any
+
+import pytest
+from known_cases import KNOWN_ANSWERS, NETWORKS, network_of, network_problem, problem_of
+
+from relucensus import Budget, Status, count_regions
+
+ENGINES = [("brute", "cubes"), ("milp", "cubes"), ("milp", "plain")]
+MOST_REGIONS = 5000
+
+
+@pytest.mark.parametrize(("engine", "strategy"), ENGINES)
+@pytest.mark.parametrize("case", KNOWN_ANSWERS, ids=lambda case: case["name"])
+def test_small_networks_have_their_known_counts(case: dict[str, Any], engine: str, strategy: str) -> None:
+    result = count_regions(problem_of(case), engine=engine, strategy=strategy)
+    assert {definition.value: count.value for definition, count in result.counts.items()} == case["counts"]
+    assert result.status is Status.EXACT
+    assert result.regions_after_layer[-1] == case["counts"]["activation_regions"]
+
+
+@pytest.mark.parametrize("case", NETWORKS, ids=lambda case: case["name"])
+def test_onnx_and_state_dict_hold_the_same_network(case: dict[str, Any]) -> None:
+    assert network_of(case["name"], "onnx").digest == network_of(case["name"], "pt").digest
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in NETWORKS if case["activation_regions"] <= MOST_REGIONS], ids=lambda case: case["name"]
+)
+def test_milp_counts_the_networks_of_the_collection(case: dict[str, Any]) -> None:
+    result = count_regions(network_problem(case), engine="milp")
+    counts = {definition.value: count for definition, count in result.counts.items()}
+    assert counts["activation_regions"].value == case["activation_regions"]
+    assert counts["activation_regions"].value >= counts["linear_regions"].value >= counts["affine_pieces"].value
+    assert result.status is Status.EXACT
+    assert result.regions_after_layer[-1] == case["activation_regions"]
+
+
+def test_the_plain_loop_counts_thirty_regions_from_a_state_dict() -> None:
+    case = next(case for case in NETWORKS if case["name"] == "seven_3_3_2_2")
+    result = count_regions(network_problem(case, "pt"), engine="milp", strategy="plain")
+    assert [count.value for count in result.counts.values()] == [30, 27, 27]
+
+
+@pytest.mark.parametrize("name", ["planar_64x3", "space_32x2", "four_16x2"])
+def test_a_budget_gives_bounds_that_hold_the_known_count(name: str) -> None:
+    case = next(case for case in NETWORKS if case["name"] == name)
+    result = count_regions(network_problem(case), engine="milp", budget=Budget(seconds=2))
+    for definition, count in result.counts.items():
+        assert count.status is Status.LOWER_BOUND
+        assert count.upper_bound is not None
+        known = case["activation_regions"]
+        assert count.value <= known
+        assert definition.value != "activation_regions" or count.value > 1
+        assert definition.value != "activation_regions" or known <= count.upper_bound
