@@ -27,6 +27,11 @@ _CONFIG: Final = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500 ms",  # what Dask measures of itself costs a tenth of a core otherwise
+    "distributed.admin.tick.limit": "60 s",
+    "distributed.admin.system-monitor.interval": "5 s",
+    "distributed.worker.memory.monitor-interval": "500 ms",
     "distributed.admin.large-graph-warning-threshold": "1TiB",  # a large network travels with each of its slices
 }
 _WORKERS_KNOWN_FOR: Final = 1.0  # seconds after which the number of workers is asked for again

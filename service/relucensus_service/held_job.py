@@ -15,6 +15,8 @@ from relucensus_service.settings import Settings
 from relucensus_service.work import Assignment, Conclusion, Slice
 
 _SHORTEST_SLICE: Final = 0.05
+_SHARE_OF_AGE: Final = 0.25  # a slice lasts at most this part of the time the job has had
+_SHARE_OF_AGE_WHEN_FEW: Final = 0.05
 _CONCLUSION_SECONDS: Final = 5.0  # for merging what was found when a limit has stopped the search
 
 
@@ -97,9 +99,10 @@ class HeldJob:
         return Slice(self.assignment, cube.cube, self._engine(), self._strategy(), budget, also)
 
     def _slice_seconds(self, cube: FrontierCube, workers: int) -> float:
-        """Short while there is not enough to do for all workers; longer for a cube that came back as it was."""
-        few = len(self.frontier) < workers
-        seconds = self.settings.first_slice_seconds if few else self.settings.slice_seconds
+        """Short for a young job and while there is little for the workers to share; more for a cube that came back."""
+        share = _SHARE_OF_AGE if len(self.frontier) >= 2 * workers else _SHARE_OF_AGE_WHEN_FEW
+        seconds = max(self.settings.first_slice_seconds, share * self.seconds_spent())
+        seconds = min(seconds, self.settings.slice_seconds)
         seconds *= 2.0 ** min(cube.returns, 40) / 2.0 ** min(cube.attempts, 2)
         return max(_SHORTEST_SLICE, min(seconds, self.seconds_left()))
 

@@ -28,8 +28,8 @@ class Settings:
     lease_seconds: float = 15.0  # a job whose runner is silent for longer may be claimed by another
     heartbeat_seconds: float = 2.0  # how often a runner renews its leases
     poll_seconds: float = 0.05  # how often an idle runner looks for jobs
-    first_slice_seconds: float = 0.3  # time slice while a job has fewer open cubes than there are workers
-    slice_seconds: float = 2.0  # time slice of a task
+    first_slice_seconds: float = 0.3  # time slice of the first task of a job; later ones grow
+    slice_seconds: float = 2.0  # the longest time slice of a task
     jobs_at_once: int = 8  # jobs one runner serves side by side
     attempts: int = 3  # how often a cube may fail before its job fails
 

@@ -84,6 +84,7 @@ def until_ready(started: Started, url: str) -> httpx.Client:
         except httpx.TransportError:
             pass
         time.sleep(0.05)
+    client.close()
     raise AssertionError(f"not ready; the log says:\n{started.log.read_text()}")
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 BOX = {"lower": -1, "upper": 1}
-MODEL, REGIONS = "space_16x2.onnx", 1052
+MODEL, REGIONS = "planar_16x3.onnx", 241
 
 
 def gone(processes: list[psutil.Process], seconds: float) -> bool:

@@ -141,12 +141,15 @@ def test_a_job_runs_to_its_exact_count(store: Store, queue: Queue) -> None:
     assert job.seconds_spent > 0
 
 
-def test_the_first_slice_is_short_and_later_ones_are_not(store: Store, queue: Queue) -> None:
+def test_slices_grow_with_the_age_of_the_job_up_to_a_limit(store: Store, queue: Queue) -> None:
     queue()
-    runner, cluster = runner_on(store, first_slice_seconds=0.25, slice_seconds=2.5)
+    runner, cluster = runner_on(store, first_slice_seconds=0.06, slice_seconds=0.09)
+    runner.turn()
+    time.sleep(0.4)
     run_until_done(runner, store)
-    assert cluster.slices[0].budget.seconds == 0.25
-    assert max(work.budget.seconds or 0 for work in cluster.slices) == 2.5
+    seconds = [work.budget.seconds or 0 for work in cluster.slices]
+    assert seconds[0] == 0.06
+    assert max(seconds) == 0.09
 
 
 def test_a_cube_that_comes_back_unsplit_gets_more_time_each_time(store: Store, queue: Queue) -> None:

@@ -1,0 +1,27 @@
+# One image for every service of docker-compose.yml, and for `relucensus serve` alone:
+#   docker build -t relucensus . && docker run -p 8000:8000 -v relucensus:/data relucensus
+ARG BASE_IMAGE=python:3.11-slim
+
+FROM ${BASE_IMAGE} AS build
+ARG PIP_INDEX_URL=https://pypi.org/simple
+RUN python3 -m venv /opt/relucensus
+WORKDIR /source
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY solver solver
+COPY service service
+COPY clients clients
+# No torch: the service reads model files without it.
+RUN PIP_INDEX_URL=${PIP_INDEX_URL} /opt/relucensus/bin/pip install --no-cache-dir --no-compile \
+    -c constraints.txt ".[postgres]"
+
+FROM ${BASE_IMAGE}
+RUN useradd --system --uid 10001 --create-home relucensus && install -d -o relucensus /data
+COPY --from=build /opt/relucensus /opt/relucensus
+ENV PATH=/opt/relucensus/bin:$PATH PYTHONUNBUFFERED=1 RELUCENSUS_DATA=/data
+USER relucensus
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+    CMD ["python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+CMD ["relucensus", "serve", "--host", "0.0.0.0", "--port", "8000"]

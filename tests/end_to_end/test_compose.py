@@ -1,0 +1,149 @@
+"""The commands of docker-compose.yml, started by hand against a scratch PostgreSQL database."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from sqlalchemy import URL, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+ROOT = Path(__file__).parents[2]
+POSTGRES = os.environ.get("RELUCENSUS_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+SERVICES: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+NAMES_OF_OURS = {"migrate", "api", "scheduler", "worker", "runner"}
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[URL]:
+    admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
+    name = f"relucensus_{uuid.uuid4().hex[:12]}"
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError as error:
+        pytest.skip(f"no PostgreSQL server at {POSTGRES}: {str(error).splitlines()[0]}")
+    yield admin.url.set(database=name, drivername="postgresql")
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+class Compose:
+    """Starts services of the file as processes: host names and ports become ones of this machine."""
+
+    def __init__(self, folder: Path, database: URL, launch: Callable[..., Any]) -> None:
+        self.folder = folder
+        self.database = database.render_as_string(hide_password=False)
+        self.ports = {"8000": str(_free_port()), "8786": str(_free_port())}
+        self.launch = launch
+        self.started: dict[str, Any] = {}
+
+    def start(self, name: str) -> Any:
+        command = [self._here(part) for part in SERVICES[name]["command"]]
+        program = Path(sys.executable).with_name(command[0])
+        environment = {key: self._here(value) for key, value in SERVICES[name].get("environment", {}).items()}
+        started = self.launch([str(program), *command[1:]], self.folder / f"{name}.log", environment)
+        self.started[name] = started
+        return started
+
+    def healthy(self, name: str) -> bool:
+        kind, _, *arguments = SERVICES[name]["healthcheck"]["test"]
+        assert kind == "CMD"
+        check = [sys.executable, *(self._here(argument) for argument in arguments)]
+        return subprocess.run(check, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+    def _here(self, value: str) -> str:
+        if value.startswith("postgresql://"):
+            return self.database
+        for port, free in self.ports.items():
+            value = value.replace(port, free)
+        return value.replace("0.0.0.0", "127.0.0.1").replace("tcp://scheduler", "tcp://127.0.0.1")
+
+    def stop(self) -> None:
+        for started in reversed(self.started.values()):
+            if started.process.poll() is None:
+                started.end(signal.SIGTERM)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="module")
+def compose(tmp_path_factory: pytest.TempPathFactory, database: URL, launch: Callable[..., Any]) -> Iterator[Compose]:
+    compose = Compose(tmp_path_factory.mktemp("compose"), database, launch)
+    yield compose
+    compose.stop()
+
+
+@pytest.fixture(scope="module")
+def client(compose: Compose, ready: Callable[..., httpx.Client]) -> Iterator[httpx.Client]:
+    for name in ("migrate", "scheduler", "worker", "runner", "api"):
+        compose.start(name)
+    assert compose.started["migrate"].process.wait(60) == 0
+    with closing(ready(compose.started["api"], f"http://127.0.0.1:{compose.ports['8000']}")) as client:
+        yield client
+
+
+def test_the_commands_of_the_file_count_a_network_together(compose: Compose, client: httpx.Client) -> None:
+    assert compose.healthy("api")
+    assert compose.healthy("scheduler")
+    response = client.post(
+        "/count",
+        files={"model": ("m", (ROOT / "tests/cases/seven_3_3_2_2.onnx").read_bytes())},
+        data={"request": json.dumps({"domain": {"lower": -10, "upper": 10}})},
+        headers={"Prefer": "wait=60"},
+    )
+    assert response.status_code == 200, response.text
+    assert response.json()["result"]["counts"]["activation_regions"] == {"value": 30, "status": "exact"}
+
+
+@pytest.mark.timeout(180)
+def test_any_of_them_may_be_killed_during_a_count(
+    compose: Compose, client: httpx.Client, wait_for: Callable[..., dict[str, Any]]
+) -> None:
+    response = client.post(
+        "/count",
+        files={"model": ("m", (ROOT / "tests/cases/planar_16x3.onnx").read_bytes())},
+        data={"request": json.dumps({"domain": {"lower": -1, "upper": 1}})},
+        headers={"Prefer": "wait=1"},
+    )
+    job = response.json()["id"]
+    for name in ("runner", "worker"):
+        compose.started[name].end(signal.SIGKILL)
+        compose.start(name)
+    ended = wait_for(client, job)
+    assert ended["result"]["counts"]["activation_regions"] == {"value": 241, "status": "exact"}
+
+
+def test_every_service_of_ours_is_tried_here() -> None:
+    assert set(SERVICES) == {*NAMES_OF_OURS, "db"}
+
+
+def test_compose_accepts_the_file() -> None:
+    candidates = [["docker", "compose"], ["docker-compose"]]
+    for command in candidates:
+        if (
+            shutil.which(command[0])
+            and not subprocess.run([*command, "version"], capture_output=True, check=False).returncode
+        ):
+            checked = subprocess.run([*command, "config", "-q"], cwd=ROOT, capture_output=True, text=True, check=False)
+            assert checked.returncode == 0, checked.stderr
+            return
+    pytest.skip("neither `docker compose` nor `docker-compose` is installed")
