@@ -209,6 +209,7 @@ class Unstable:
 
     neuron: int
     column: int
+    scale: float
     weights: NDArray[np.float64]
     constant: float
     error: float

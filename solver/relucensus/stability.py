@@ -86,7 +86,6 @@ class _Envelope:
     closed: bool
     unstable: dict[int, Unstable] = field(default_factory=dict)
     stable: dict[int, int] = field(default_factory=dict)
-    scales: dict[int, float] = field(default_factory=dict)
 
     def build(self) -> Envelope:
         pre = self.preactivations
@@ -164,10 +163,10 @@ class _Envelope:
     def _add(self, neuron: int, layer: _AffineLayer, row: int, bounds: tuple[float, float]) -> None:
         lower, upper = bounds
         scale = 2.0 ** ceil(log2(max(-lower, upper)))
-        self.scales[neuron] = scale
         self.unstable[neuron] = Unstable(
             neuron,
             self._program.columns + len(self.unstable) - self._program.activations,
+            scale,
             layer.weights[row] / scale,
             float(layer.constants[row]) / scale,
             float(layer.errors[row]) / scale,
@@ -186,7 +185,7 @@ class _Envelope:
         for row in range(rows):
             neuron = start + row
             if neuron in self.unstable:
-                out[row, self.unstable[neuron].column] = self.scales[neuron]
+                out[row, self.unstable[neuron].column] = self.unstable[neuron].scale
             elif self._symbol(neuron) == ACTIVE:
                 out[row, : layer.weights.shape[1]] = layer.weights[row]
                 constants[row], errors[row] = layer.constants[row], layer.errors[row]

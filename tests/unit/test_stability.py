@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from known_cases import NETWORKS, network_problem
+from relucensus import Box, Network, Problem
+from relucensus.affine import Preactivations
+from relucensus.arithmetic import RationalPoint
+from relucensus.lp import LpSolver
+from relucensus.stability import envelope
+from relucensus.values.pattern import ACTIVE
+
+
+def preactivations_at(network: Network, points: np.ndarray) -> np.ndarray:
+    values, every = points, []
+    for layer in network.hidden:
+        sums = values @ layer.weights.T + layer.bias
+        every.append(sums)
+        values = np.maximum(sums, 0)
+    return np.hstack(every)
+
+
+@pytest.mark.parametrize("name", ["planar_16x3", "seven_5_3_2", "line_32x3", "digits_6_6"])
+def test_stable_neurons_keep_their_symbol_at_every_sample(name: str) -> None:
+    problem = network_problem(next(case for case in NETWORKS if case["name"] == name))
+    preactivations = Preactivations(problem)
+    rng = np.random.default_rng(5)
+    points = rng.uniform(problem.box.lower, problem.box.upper, (20_000, problem.network.inputs))
+    active = preactivations_at(problem.network, points) > 0
+    known = envelope(preactivations, b"", LpSolver(preactivations.box))
+    assert sorted([*known.stable, *known.free]) == list(range(problem.network.neurons))
+    for neuron, symbol in known.stable.items():
+        assert (active[:, neuron] == (symbol == ACTIVE)).all()
+
+
+def test_bounds_of_unstable_neurons_hold_inside_a_cube() -> None:
+    problem = network_problem(next(case for case in NETWORKS if case["name"] == "planar_16x3"))
+    preactivations = Preactivations(problem)
+    rng = np.random.default_rng(6)
+    points = rng.uniform(-1, 1, (50_000, 2))
+    values = preactivations_at(problem.network, points)
+    cell = preactivations.pattern_at(RationalPoint.from_floats(points[0]))[0][:16]
+    inside = values[((values[:, :16] > 0) == np.frombuffer(cell, dtype=np.uint8)).all(axis=1)]
+    known = envelope(preactivations, cell, LpSolver(preactivations.box))
+    assert len(inside) > 100
+    for neuron in known.unstable:
+        span = inside[:, neuron.neuron] / neuron.scale
+        assert neuron.lower <= span.min()
+        assert span.max() <= neuron.upper
+    for neuron, symbol in known.stable.items():
+        assert ((inside[:, neuron] > 0) == (symbol == ACTIVE)).all()
+
+
+def test_a_tie_at_the_corner_is_decided_exactly() -> None:
+    network = Network.from_arrays([([[1, 1], [-1, -1]], [0, 0]), ([[1, 1]], [0])])
+    preactivations = Preactivations(Problem(network, Box.from_bounds(0, 1, 2)))
+    solver = LpSolver(preactivations.box)
+    assert envelope(preactivations, b"", solver).stable == {0: 1, 1: 0}
+    assert envelope(preactivations, b"", solver, closed=True).stable.get(0) is None
