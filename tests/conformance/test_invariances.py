@@ -1,5 +1,7 @@
 """Properties of counts that hold for every network (MATH §3), on random small networks, degenerate ones included."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,7 +28,7 @@ def layers(draw: st.DrawFn, most_neurons: int = 6) -> Arrays:
             np.array(draw(st.lists(entries, min_size=rows * columns, max_size=rows * columns))).reshape(rows, columns),
             np.array(draw(st.lists(entries, min_size=rows, max_size=rows))),
         )
-        for columns, rows in zip(sizes, sizes[1:], strict=False)
+        for columns, rows in itertools.pairwise(sizes)
     ]
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from known_cases import KNOWN_ANSWERS, NETWORKS, network_of, network_problem, problem_of
 
+from known_cases import KNOWN_ANSWERS, NETWORKS, network_of, network_problem, problem_of
 from relucensus import Budget, Status, count_regions
 
 ENGINES = [("brute", "cubes"), ("milp", "cubes"), ("milp", "plain")]
