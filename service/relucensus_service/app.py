@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from relucensus.errors import CensusError
 from relucensus_service import problems
 from relucensus_service.context import Context
+from relucensus_service.intake import Intake
 from relucensus_service.problems import MEDIA_TYPE, Problem, Refusal
 from relucensus_service.routes import count, models, operations
 from relucensus_service.routes.documentation import with_request_schema
@@ -21,8 +24,6 @@ from relucensus_service.schemas import problem_of_field_errors
 from relucensus_service.settings import Settings
 from relucensus_service.store import Store
 from relucensus_service.uploads import UploadLimit
-
-log: Final = logging.getLogger(__name__)
 
 _DESCRIPTION: Final = (
     "Exact counts of the activation regions and linear regions of a ReLU network on a bounded box. "
@@ -32,8 +33,9 @@ _DESCRIPTION: Final = (
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The application on this store."""
-    app = FastAPI(title="relucensus", version=version("relucensus"), description=_DESCRIPTION)
-    app.state.context = Context(settings, store)
+    context = Context(settings, store, Intake(settings))
+    app = FastAPI(title="relucensus", version=version("relucensus"), description=_DESCRIPTION, lifespan=_lifespan)
+    app.state.context = context
     app.add_middleware(UploadLimit, limit=settings.upload_limit)
     for router in (count.router, models.router, operations.router):
         app.include_router(router)
@@ -45,6 +47,12 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     derived = app.openapi
     app.openapi = lambda: with_request_schema(derived())  # type: ignore[method-assign]
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await run_in_threadpool(app.state.context.intake.close)
 
 
 def _answer(problem: Problem, headers: Any = None) -> JSONResponse:

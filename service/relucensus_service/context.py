@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from relucensus_service.intake import Intake
 from relucensus_service.settings import Settings
 from relucensus_service.store import Store
 
@@ -16,10 +17,11 @@ _READERS_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Context:
-    """The store and the settings. `stopping` is set when the service shuts down, so that long polls end."""
+    """The store, the settings and the intake of files; `stopping` is set at shutdown, so that long polls end."""
 
     settings: Settings
     store: Store
+    intake: Intake
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS_AT_ONCE))
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from relucensus_service.settings import Settings
 # Threads of a numerical library need address space that the limit would count.
 _ENVIRONMENT: Final = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 _LARGEST_ANSWER: Final = 2**30
+_SECONDS_TO_END: Final = 5.0
 _STARTING_SECONDS: Final = 30.0  # wall seconds on top of the CPU limit: the machine may be busy
 
 
@@ -28,37 +30,60 @@ class Reading:
     network: bytes
 
 
-def read_in_child(data: bytes, *, activation: str, settings: Settings) -> Reading:
-    """The network in the file.
+class Intake:
+    """Reads files, each in a child process of its own; the next child starts, and loads, while nobody waits for it."""
 
-    Raises:
-        Refusal: the file is not a model, or holds something unsupported, or reading it took too much.
-    """
-    command = [sys.executable, "-I", "-B", "-m", "relucensus_service.intake_child"]
-    limits = [str(settings.parse_memory), str(round(settings.parse_seconds)), activation]
-    child = subprocess.Popen(
-        [*command, *limits],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=_ENVIRONMENT,
-        cwd="/",
-        start_new_session=True,
-    )
-    answer = _exchange(child, data, settings.parse_seconds + _STARTING_SECONDS)
-    if answer is None:
-        detail = "reading the file was stopped: it needed more than the allowed time or memory, or crashed the reader"
-        raise Refusal(problem("model-too-costly", detail))
-    return _reading(answer)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._spare: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def read(self, data: bytes, *, activation: str) -> Reading:
+        """The network in the file.
+
+        Raises:
+            Refusal: the file is not a model, or holds something unsupported, or reading it took too much.
+        """
+        seconds = self._settings.parse_seconds + _STARTING_SECONDS
+        answer = _exchange(self._child(), f"{activation}\n".encode(), data, seconds)
+        if answer is None:
+            detail = "reading the file was stopped: it needed more than the allowed time or memory, or broke the reader"
+            raise Refusal(problem("model-too-costly", detail))
+        return _reading(answer)
+
+    def close(self) -> None:
+        """End the child that waits."""
+        with self._lock:
+            child, self._spare = self._spare, None
+        if child is not None:
+            _exchange(child, b"", b"", _SECONDS_TO_END)
+
+    def _child(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            waiting, self._spare = self._spare, self._started()
+        return waiting if waiting is not None and waiting.poll() is None else self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-I", "-B", "-m", "relucensus_service.intake_child"]
+        limits = [str(self._settings.parse_memory), str(round(self._settings.parse_seconds))]
+        return subprocess.Popen(
+            [*command, *limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+        )
 
 
-def _exchange(child: subprocess.Popen[bytes], data: bytes, seconds: float) -> bytes | None:
+def _exchange(child: subprocess.Popen[bytes], header: bytes, data: bytes, seconds: float) -> bytes | None:
     """The child's answer to the data, or None if it gave none."""
     assert child.stdin is not None
     assert child.stdout is not None
     timer = threading.Timer(seconds, child.kill)
     timer.start()
-    feeder = threading.Thread(target=_feed, args=(child.stdin, data), daemon=True)
+    feeder = threading.Thread(target=_feed, args=(child.stdin, header, data), daemon=True)
     feeder.start()
     try:
         answer = child.stdout.read(_LARGEST_ANSWER + 1)
@@ -72,12 +97,10 @@ def _exchange(child: subprocess.Popen[bytes], data: bytes, seconds: float) -> by
     return answer if exit_status == 0 and answer else None
 
 
-def _feed(stream: Any, data: bytes) -> None:
-    try:
+def _feed(stream: Any, header: bytes, data: bytes) -> None:
+    with suppress(BrokenPipeError), stream:  # the child may end before it has read everything
+        stream.write(header)
         stream.write(data)
-        stream.close()
-    except BrokenPipeError:  # the child ended before it had read everything
-        pass
 
 
 def _reading(answer: bytes) -> Reading:

@@ -1,7 +1,7 @@
 """The child process that reads one uploaded file: limits first, then the readers.
 
-Standard input: the file. Standard output: one line of JSON, then `Network.to_bytes()`. Arguments: bytes of address
-space, seconds of CPU, the activation of a bare state_dict.
+Standard input: a line with the activation of a bare state_dict, then the file. Standard output: a line of JSON, then
+`Network.to_bytes()`. Arguments: bytes of address space, seconds of CPU.
 """
 
 from __future__ import annotations
@@ -16,10 +16,15 @@ _OPEN_FILES: Final = 64
 
 def main(arguments: list[str]) -> int:
     """Read the file, answer, and return the exit status."""
-    memory, seconds, activation = int(arguments[0]), int(arguments[1]), arguments[2]
+    memory, seconds = int(arguments[0]), int(arguments[1])
     _limit(memory, seconds)
-    data = sys.stdin.buffer.read()
     try:
+        import relucensus.readers  # noqa: PLC0415, F401 - not before the limits hold; before the file is there
+
+        activation = sys.stdin.buffer.readline().decode().strip()
+        if not activation:  # the service ended
+            return 0
+        data = sys.stdin.buffer.read()
         header, network = _read(data, activation)
     except MemoryError:
         header, network = _error("MemoryError", f"reading the file needs more than {memory} bytes of memory"), b""
@@ -44,7 +49,7 @@ def _limit(memory: int, seconds: int) -> None:
 
 
 def _read(data: bytes, activation: str) -> tuple[dict[str, Any], bytes]:
-    from relucensus.errors import CensusError  # noqa: PLC0415 - nothing is loaded before the limits hold
+    from relucensus.errors import CensusError  # noqa: PLC0415 - as in `main`
     from relucensus.readers import read_model  # noqa: PLC0415
 
     try:

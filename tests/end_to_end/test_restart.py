@@ -36,15 +36,26 @@ def regions(job: dict[str, Any]) -> tuple[int, str]:
 
 
 @pytest.mark.timeout(180)
-def test_a_service_killed_twice_during_a_count_still_gives_the_exact_count(own_service: Callable[[], Any]) -> None:
+def test_a_service_killed_and_later_asked_to_stop_during_a_count_still_gives_the_exact_count(
+    own_service: Callable[[], Any],
+) -> None:
     service = own_service()
     job = service.post(MODEL, wait=0, domain=BOX, engine="milp").json()["id"]
-    for _ in range(2):
-        until_under_way(service, job)
-        family = service.started.family()
-        service.started.end(signal.SIGKILL)
-        assert gone(family, 15), "the runner or a worker outlived the service"
-        service = own_service()
+    until_under_way(service, job)
+    family = service.started.family()
+    service.started.end(signal.SIGKILL)
+    assert gone(family, 15), "the runner or a worker outlived the service"
+
+    service = own_service()
+    until_under_way(service, job)
+    family = service.started.family()
+    started = time.monotonic()
+    assert service.started.end(signal.SIGTERM) == 0
+    assert time.monotonic() - started < 20
+    assert gone(family, 2), "something outlived the service that was asked to stop"
+    assert "Traceback" not in service.started.log.read_text()
+
+    service = own_service()
     found = service.finished(job)
     assert found["state"] == "succeeded"
     assert regions(found) == (REGIONS, "exact")
@@ -67,23 +78,7 @@ def test_killing_the_runner_and_a_worker_changes_nothing_but_the_time(own_servic
     assert regions(service.finished(job)) == (REGIONS, "exact")
 
 
-@pytest.mark.timeout(120)
-def test_a_service_asked_to_stop_leaves_nothing_behind_and_finishes_later(own_service: Callable[[], Any]) -> None:
-    service = own_service()
-    job = service.post(MODEL, wait=0, domain=BOX, engine="milp").json()["id"]
-    until_under_way(service, job)
-    family = service.started.family()
-    started = time.monotonic()
-    assert service.started.end(signal.SIGTERM) == 0
-    assert time.monotonic() - started < 20
-    assert gone(family, 2)
-    assert "Traceback" not in service.started.log.read_text()
-    service = own_service()
-    assert regions(service.finished(job)) == (REGIONS, "exact")
-
-
-def test_two_services_do_not_share_a_data_directory(own_service: Callable[[], Any], launch: Callable[..., Any]) -> None:
-    service = own_service()
+def test_two_services_do_not_share_a_data_directory(service: Any, launch: Callable[..., Any]) -> None:
     log = service.started.log.with_name("second log")
     second = launch([*service.started.process.args[:-1], "0"], log)
     assert second.process.wait(30) == 2

@@ -49,6 +49,21 @@ def test_a_known_count_comes_back(service: Service, engine: str, ending: str) ->
     JobView.model_validate(job)
 
 
+def test_all_five_definitions_are_counted(service: Service) -> None:
+    asked = [
+        "activation_regions",
+        "linear_regions",
+        "affine_pieces",
+        "activation_patterns",
+        "closed_linear_regions",
+    ]
+    job = service.post("seven_3_3_2_2.onnx", domain={"lower": -10, "upper": 10}, definitions=asked).json()
+    counted = values(job)
+    assert set(counted) == set(asked)
+    assert counted["activation_patterns"] >= counted["activation_regions"] == 30
+    assert counted["activation_regions"] >= counted["closed_linear_regions"] >= counted["affine_pieces"]
+
+
 def test_the_default_engine_counts_a_trained_network(service: Service) -> None:
     response = service.post("moons_16x3.onnx", domain=BOX)
     assert values(response.json())["activation_regions"] == 174

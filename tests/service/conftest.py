@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import threading
 import uuid
@@ -42,12 +43,33 @@ def postgres_url() -> Iterator[str]:
     admin.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/test.db" if sqlite else request.getfixturevalue("postgres_url")
-    database = Database(url)
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with the newest schema and nothing in it, for copying."""
+    path = tmp_path_factory.mktemp("migrated") / "test.db"
+    database = Database(f"sqlite:///{path}")
     upgrade(database)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'test.db')}"
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres_url(postgres_url: str) -> str:
+    database = Database(postgres_url)
+    upgrade(database)
+    database.close()
+    return postgres_url
+
+
+@pytest.fixture(params=["sqlite_url", "migrated_postgres_url"], ids=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    database = Database(request.getfixturevalue(request.param))
+    sqlite = database.is_sqlite
     yield database
     if not sqlite:
         with database.write() as connection:
@@ -117,7 +139,7 @@ def listening() -> Callable[[Settings, Store], AbstractContextManager[httpx.Clie
     @contextmanager
     def listening(settings: Settings, store: Store) -> Iterator[httpx.Client]:
         listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(create_app(settings, store), log_config=None, lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(create_app(settings, store), log_config=None))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:

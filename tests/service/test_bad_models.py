@@ -4,6 +4,7 @@ import io
 import pickle
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from relucensus_service.intake import read_in_child
+from relucensus_service.intake import Intake, Reading
 from relucensus_service.problems import Refusal
 from relucensus_service.settings import Settings
 
@@ -121,9 +122,14 @@ def test_a_module_that_was_pickled_whole_is_refused(client: httpx.Client) -> Non
     assert "state_dict" in response.json()["detail"]
 
 
+def read(file: bytes, **settings: Any) -> Reading:
+    with closing(Intake(Settings(**settings))) as intake:
+        return intake.read(file, activation="relu")
+
+
 def test_a_reader_that_needs_too_much_memory_is_a_problem() -> None:
     with pytest.raises(Refusal) as refusal:
-        read_in_child(GOOD, activation="relu", settings=Settings(parse_memory=80 * 2**20))
+        read(GOOD, parse_memory=80 * 2**20)
     assert refusal.value.problem.status == 422
     assert refusal.value.problem.type == "urn:relucensus:problem:model-too-costly"
 
@@ -131,7 +137,7 @@ def test_a_reader_that_needs_too_much_memory_is_a_problem() -> None:
 def test_a_reader_that_needs_too_much_time_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relucensus_service.intake._STARTING_SECONDS", 0.01)
     with pytest.raises(Refusal) as refusal:
-        read_in_child(GOOD, activation="relu", settings=Settings(parse_seconds=0.01))
+        read(GOOD, parse_seconds=0.01)
     assert refusal.value.problem.type == "urn:relucensus:problem:model-too-costly"
 
 

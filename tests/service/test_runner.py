@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from relucensus_service.jobs import Job, JobState, root_cube
 from relucensus_service.runner import Runner
 from relucensus_service.settings import Settings
 from relucensus_service.store import Database, Store
-from relucensus_service.store.schema import upgrade
 from relucensus_service.work import Answer, Concluded, Conclusion, Failure, Lost, Settled, Slice
 
 Perform = Callable[[Slice | Conclusion], Answer | None]
@@ -83,9 +81,8 @@ def concluded(work: Conclusion) -> Concluded:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    database = Database(f"sqlite:///{tmp_path}/test.db")
-    upgrade(database)
+def store(sqlite_url: str) -> Iterator[Store]:
+    database = Database(sqlite_url)
     yield Store.on(database, lease_seconds=0.5)
     database.close()
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from relucensus_service.context import Context, InContext
-from relucensus_service.intake import read_in_child
 from relucensus_service.problems import Refusal, problem
 from relucensus_service.routes.documentation import MODEL_BODY, problems_for
 from relucensus_service.schemas import ModelView, model_view
@@ -63,6 +63,6 @@ async def keep_model(context: Context, data: bytes, activation: str) -> StoredMo
     if known is not None:
         return known
     async with context.readers:
-        reading: Any = await run_in_threadpool(read_in_child, data, activation=activation, settings=context.settings)
+        reading = await run_in_threadpool(partial(context.intake.read, data, activation=activation))
     model = NewModel(reading.digest, file_sha256, activation, data, reading.network, reading.summary)
     return await run_in_threadpool(context.store.models.save, model)
