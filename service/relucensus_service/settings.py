@@ -31,7 +31,7 @@ class Settings:
     first_slice_seconds: float = 0.3  # time slice of the first task of a job; later ones grow
     slice_seconds: float = 2.0  # the longest time slice of a task
     jobs_at_once: int = 8  # jobs one runner serves side by side
-    attempts: int = 3  # how often a cube may fail before its job fails
+    attempts: int = 3  # how often a cube that failed is tried again before its job fails
 
     def __post_init__(self) -> None:
         for field in fields(self):

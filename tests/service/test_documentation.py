@@ -1,0 +1,31 @@
+"""docs/http-api.md names every route, setting, problem and state."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import httpx
+
+from relucensus_service.jobs import JobState
+from relucensus_service.problems import TABLE
+from relucensus_service.schemas import CountRequest, Limits
+from relucensus_service.settings import Settings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
+
+
+def test_every_route_is_described(client: httpx.Client) -> None:
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        for method in methods:
+            assert f"`{method.upper()} {path.replace('job_id', 'id')}`" in PAGE
+
+
+def test_every_field_of_a_request_is_described() -> None:
+    for name in [name for name in CountRequest.model_fields if name != "limits"]:
+        assert f"`{name}`" in PAGE
+    for name in Limits.model_fields:
+        assert f"`limits.{name}`" in PAGE
+
+
+def test_every_problem_state_and_setting_is_described() -> None:
+    names = [*TABLE, *JobState, *(f"RELUCENSUS_{field.name.upper()}" for field in fields(Settings))]
+    assert [name for name in names if f"`{name}`" not in PAGE] == []
