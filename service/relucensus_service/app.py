@@ -33,9 +33,9 @@ _DESCRIPTION: Final = (
 
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The application on this store."""
-    context = Context(settings, store, Intake(settings))
     app = FastAPI(title="relucensus", version=version("relucensus"), description=_DESCRIPTION, lifespan=_lifespan)
-    app.state.context = context
+    app.state.context = Context(settings, store)
+    app.state.intake = Intake(settings)
     app.add_middleware(UploadLimit, limit=settings.upload_limit)
     for router in (count.router, models.router, operations.router):
         app.include_router(router)
@@ -52,7 +52,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
-    await run_in_threadpool(app.state.context.intake.close)
+    await run_in_threadpool(app.state.intake.close)
 
 
 def _answer(problem: Problem, headers: Any = None) -> JSONResponse:

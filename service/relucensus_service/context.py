@@ -8,7 +8,6 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from relucensus_service.intake import Intake
 from relucensus_service.settings import Settings
 from relucensus_service.store import Store
 
@@ -17,11 +16,10 @@ _READERS_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class Context:
-    """The store, the settings and the intake of files; `stopping` is set at shutdown, so that long polls end."""
+    """The store and the settings; `stopping` is set at shutdown, so that long polls end."""
 
     settings: Settings
     store: Store
-    intake: Intake
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS_AT_ONCE))
 

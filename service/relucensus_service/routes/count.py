@@ -18,9 +18,8 @@ from relucensus_service.documents import parsed
 from relucensus_service.jobs import Job, JobState, root_cube
 from relucensus_service.problems import Refusal, problem
 from relucensus_service.routes.documentation import COUNT_BODY, problems_for
-from relucensus_service.routes.models import keep_model, known_model
+from relucensus_service.routes.models import InIntake, keep_model, known_model
 from relucensus_service.schemas import CountRequest, JobPage, JobView, job_view, problem_of_validation
-from relucensus_service.store import StoredModel
 from relucensus_service.uploads import Form, read_form
 from relucensus_service.waiting import preferred_wait, wait_until_done
 
@@ -42,12 +41,16 @@ _RETRY_AFTER = "1"
 async def post_count(
     request: Request,
     context: InContext,
+    intake: InIntake,
     prefer: Annotated[str | None, Header(description="`wait=N`: answer when finished, but within N seconds")] = None,
 ) -> JSONResponse:
     """Queue a count. The model is a file, or the digest of one uploaded before in the field `model` of the request."""
     form = await read_form(request, ("model", "request"))
     asked = _count_request(form)
-    model = await _model(context, form, asked)
+    if form.model is not None:
+        model = await keep_model(context, intake, form.model, activation=asked.activation)
+    else:
+        model = await run_in_threadpool(known_model, context, str(asked.model))
     Box.from_bounds(asked.domain.lower, asked.domain.upper, model.summary["inputs"])
     job = await run_in_threadpool(
         context.store.jobs.create,
@@ -130,12 +133,6 @@ def _count_request(form: Form) -> CountRequest:
         detail = f"the request has {found} of them; needed is the part 'model' (a file) or the field 'model' (a digest)"
         raise Refusal(problem("invalid-request", detail))
     return asked
-
-
-async def _model(context: Context, form: Form, asked: CountRequest) -> StoredModel:
-    if form.model is not None:
-        return await keep_model(context, form.model, asked.activation)
-    return await run_in_threadpool(known_model, context, str(asked.model))
 
 
 async def _after(context: Context, job_id: str, seconds: float) -> Job:

@@ -6,11 +6,12 @@ import hashlib
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from relucensus_service.context import Context, InContext
+from relucensus_service.intake import Intake
 from relucensus_service.problems import Refusal, problem
 from relucensus_service.routes.documentation import MODEL_BODY, problems_for
 from relucensus_service.schemas import ModelView, model_view
@@ -18,6 +19,14 @@ from relucensus_service.store import NewModel, StoredModel
 from relucensus_service.uploads import read_form
 
 router = APIRouter(tags=["models"])
+
+
+def _intake(request: Request) -> Intake:
+    intake: Intake = request.app.state.intake
+    return intake
+
+
+InIntake = Annotated[Intake, Depends(_intake)]
 
 
 @router.post(
@@ -28,12 +37,12 @@ router = APIRouter(tags=["models"])
     openapi_extra={"requestBody": MODEL_BODY},
     summary="Upload a network",
 )
-async def post_model(request: Request, context: InContext) -> JSONResponse:
+async def post_model(request: Request, context: InContext, intake: InIntake) -> JSONResponse:
     """Read a model file and keep it; `POST /count` may then name its digest instead of sending the file again."""
     form = await read_form(request, ("model",))
     if form.model is None:
         raise Refusal(problem("invalid-request", "the form has no part 'model'; needed is the model file"))
-    model = await keep_model(context, form.model, activation="relu")
+    model = await keep_model(context, intake, form.model, activation="relu")
     location = str(request.url_for("get_model", digest=model.digest).path)
     return JSONResponse(model_view(model), status_code=201, headers={"Location": location})
 
@@ -56,13 +65,13 @@ def known_model(context: Context, digest: str) -> StoredModel:
     return model
 
 
-async def keep_model(context: Context, data: bytes, activation: str) -> StoredModel:
+async def keep_model(context: Context, intake: Intake, data: bytes, *, activation: str) -> StoredModel:
     """The stored network of a file; read in a child process unless this very file was read before."""
     file_sha256 = f"sha256:{hashlib.sha256(data).hexdigest()}"
     known = await run_in_threadpool(context.store.models.find_file, file_sha256, activation)
     if known is not None:
         return known
     async with context.readers:
-        reading = await run_in_threadpool(partial(context.intake.read, data, activation=activation))
+        reading = await run_in_threadpool(partial(intake.read, data, activation=activation))
     model = NewModel(reading.digest, file_sha256, activation, data, reading.network, reading.summary)
     return await run_in_threadpool(context.store.models.save, model)
