@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from relucensus.arithmetic import AffineMap, RationalPoint
 from relucensus.feasibility import ExactBox, Rows, System
+from relucensus.scaling import BalancedLayer, balanced
 from relucensus.values.network import Layer
 from relucensus.values.pattern import ACTIVE, INACTIVE
 from relucensus.values.problem import Problem
@@ -71,6 +72,17 @@ class Preactivations:
         self.starts = (0, *accumulate(self.network.widths))
         self._forms: OrderedDict[bytes, Forms] = OrderedDict()
         self._activations: OrderedDict[bytes, AffineMap] = OrderedDict()
+
+    @cached_property
+    def balanced(self) -> tuple[BalancedLayer, ...]:
+        """The layers, the output too, rescaled so that every value is between -1 and 1 on the box."""
+        first = self.network.layers[0].exact
+        middle = RationalPoint.from_floats(self.box.middle)
+        constants = fmpz_mat(first.rows, 1, first.at(middle))
+        at_middle = AffineMap(
+            first.coefficients * middle.denominator, constants, first.denominator * middle.denominator
+        )
+        return balanced(self.network, at_middle, self.box.half_widths)
 
     @property
     def neurons(self) -> int:

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from flint import fmpz, fmpz_mat
 from numpy.typing import NDArray
+
+_SPLIT_BITS: Final = 64
 
 
 def dyadic(values: NDArray[np.float64]) -> tuple[list[int], int]:
@@ -27,6 +29,13 @@ def dyadic(values: NDArray[np.float64]) -> tuple[list[int], int]:
     scaled = [n << s for n, s in zip(integers.tolist(), (shifts - common).tolist(), strict=True)]
     spare = min(_trailing_zeros(scaled), -common)
     return [n >> spare for n in scaled], -common - spare
+
+
+def split(integer: int, exponent: int) -> tuple[float, int]:
+    """A float m with 0.5 <= |m| < 1 (or 0) and e such that ``m * 2**e`` is ``integer * 2**exponent``, rounded."""
+    excess = max(0, integer.bit_length() - _SPLIT_BITS)
+    mantissa, power = math.frexp(float(integer >> excess))
+    return mantissa, power + excess + exponent
 
 
 def _trailing_zeros(integers: Iterable[int]) -> int:

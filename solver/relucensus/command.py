@@ -10,7 +10,7 @@ from relucensus.count import Progress, count_regions
 from relucensus.errors import CensusError, InvalidRequest
 from relucensus.readers import read_model
 from relucensus.values.domain import Box
-from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Definition, Problem
+from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Problem
 
 OnProgress = Callable[[int, int, float | None], None]
 
@@ -34,7 +34,7 @@ def _counted(data: bytes, request: Mapping[str, Any], on_progress: OnProgress | 
     if unknown:
         raise InvalidRequest(f"unknown field {unknown[0]!r}; known are {', '.join(sorted(_FIELDS))}")
     budget = Budget(**request.get("limits", {}))
-    definitions = _definitions(request.get("definitions"))
+    definitions = tuple(request.get("definitions") or DEFAULT_DEFINITIONS)
     network = read_model(data, activation=request.get("activation", "relu")).network
     domain = request["domain"]
     problem = Problem(network, Box.from_bounds(domain["lower"], domain["upper"], network.inputs), definitions)
@@ -47,18 +47,6 @@ def _counted(data: bytes, request: Mapping[str, Any], on_progress: OnProgress | 
         on_progress=None if on_progress is None else lambda progress: _report(progress, on_progress),
     )
     return result.to_json()
-
-
-def _definitions(names: list[str] | None) -> tuple[Definition, ...]:
-    if names is None:
-        return DEFAULT_DEFINITIONS
-    known = {definition.value for definition in Definition}
-    for name in names:
-        if name not in known:
-            raise InvalidRequest(f"definition {name!r} does not exist; known are {', '.join(sorted(known))}")
-    if not names or len(set(names)) < len(names):
-        raise InvalidRequest(f"definitions are {', '.join(names) or 'none'}; needed is at least one, none named twice")
-    return tuple(Definition(name) for name in names)
 
 
 def _report(progress: Progress, on_progress: OnProgress) -> None:

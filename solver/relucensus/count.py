@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from relucensus.affine import Preactivations
 from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
@@ -27,7 +27,8 @@ from relucensus.values.pattern import ACTIVE, Cube
 from relucensus.values.problem import Budget, Definition, Problem
 from relucensus.values.result import Count, CountResult, Statistics, Status
 
-_SLICE_SECONDS = 1.0
+_SLICE_SECONDS: Final = 1.0
+_SPENT: Final = Budget(seconds=1e-3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,13 @@ def count_regions(
     other = None if cross_check is None else second_engine(problem, name, cross_check)
     started = time.monotonic()
     tally, open_cubes = _settled(problem, (name, strategy), budget, on_progress)
-    result = conclude(problem, tally, open_cubes, engine=name, budget=_left(budget, started))
+    result = conclude(problem, tally, open_cubes, engine=name, budget=_left(budget, started) or _SPENT)
     if other is not None and not open_cubes:
         second, unfinished = _settled(problem, (other, "cubes"), _left(budget, started), on_progress)
         if not unfinished:
-            result = confirmed(problem, result, conclude(problem, second, (), engine=other))
+            result = confirmed(
+                problem, result, conclude(problem, second, (), engine=other, budget=_left(budget, started) or _SPENT)
+            )
     return replace(result, statistics=replace(result.statistics, wall_seconds=time.monotonic() - started))
 
 

@@ -15,15 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
-from math import frexp
+from math import frexp, ldexp
 
 import numpy as np
 from flint import fmpq, fmpz_mat
 from numpy.typing import NDArray
 
-from relucensus.arithmetic import AffineMap, RationalPoint, dyadic
+from relucensus.arithmetic import AffineMap, RationalPoint, dyadic, split
 from relucensus.values.domain import Box
 
 
@@ -83,9 +82,9 @@ class ExactBox:
 
     @cached_property
     def half_widths(self) -> NDArray[np.float64]:
-        """Float64 distances from `middle` to the nearer bound, positive."""
-        halves = np.minimum(self.box.upper - self.middle, self.middle - self.box.lower)
-        return np.where(halves > 0, halves, np.maximum(self.box.upper - self.box.lower, np.finfo(float).tiny))
+        """Float64 distances from `middle`, rounded up, that reach both bounds; positive."""
+        halves = np.maximum(self.box.upper - self.middle, self.middle - self.box.lower)
+        return np.minimum(np.nextafter(halves, np.inf), np.finfo(np.float64).max)
 
     def contains(self, point: RationalPoint) -> bool:
         """Whether the point is in the closed box."""
@@ -120,37 +119,34 @@ class Rows:
     @classmethod
     def of(cls, exact: AffineMap, box: ExactBox) -> Rows:
         """Round the exact rows to unit rows over the box."""
-        at_middle = exact.at(RationalPoint.from_floats(box.middle)) if exact.rows else []
-        point_scale = RationalPoint.from_floats(box.middle).denominator
-        rows = exact.coefficients.tolist()
+        middle = RationalPoint.from_floats(box.middle)
+        offset_shift = 1 - middle.denominator.bit_length()
+        at_middle = exact.at(middle)
+        halves = [frexp(half) for half in box.half_widths.tolist()]
         unit = np.zeros((exact.rows, exact.columns))
         offsets = np.zeros(exact.rows)
         shifts = []
-        for i, row in enumerate(rows):
-            numbers = [int(c) * point_scale for c in row]
-            bits = max((n.bit_length() for n in [*numbers, at_middle[i]]), default=0)
-            shift = bits - 500
-            unit[i] = [_scaled(n, shift) for n in numbers]
-            offsets[i] = _scaled(at_middle[i], shift)
-            shifts.append(shift - (point_scale.bit_length() - 1))
-        unit *= box.half_widths
+        for i, row in enumerate(exact.coefficients.tolist()):
+            entries = [split(int(c), exponent) for c, (_, exponent) in zip(row, halves, strict=True)]
+            offset = split(at_middle[i], offset_shift)
+            shift = max((exponent for mantissa, exponent in [*entries, offset] if mantissa), default=0)
+            unit[i] = [ldexp(m * half, e - shift) for (m, e), (half, _) in zip(entries, halves, strict=True)]
+            offsets[i] = ldexp(offset[0], offset[1] - shift)
+            shifts.append(shift)
         norms = np.linalg.norm(unit, axis=1) if exact.columns else np.zeros(exact.rows)
         norms = np.where(norms > 0, norms, np.where(offsets != 0, np.abs(offsets), 1.0))
         return cls(exact, unit / norms[:, None], offsets / norms, norms, tuple(shifts))
 
-    def values(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The forms in box coordinates with their true size, rounded: weights (rows, d) and constants (rows,)."""
-        q = self.exact.denominator
+    def values(self, exponents: Sequence[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The forms in box coordinates, row i times ``2**exponents[i]``: weights (rows, d) and constants (rows,)."""
+        bits = self.exact.denominator.bit_length() - 1
+        divisor = self.exact.denominator / (1 << bits)
         sizes = [
-            float(Fraction(float(norm)) * Fraction(2) ** shift / q)
-            for norm, shift in zip(self.norms.tolist(), self.shifts, strict=True)
+            ldexp(norm / divisor, shift - bits + exponent)
+            for norm, shift, exponent in zip(self.norms.tolist(), self.shifts, exponents, strict=True)
         ]
         size = np.array(sizes)
         return self.unit * size[:, None], self.offsets * size
-
-
-def _scaled(integer: int, shift: int) -> float:
-    return float(integer >> shift) if shift > 0 else float(integer) * 2.0**-shift
 
 
 @dataclass(frozen=True, eq=False)

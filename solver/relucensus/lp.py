@@ -279,7 +279,7 @@ class BoundingProgram:
         shifts = np.array(self._shifts)
         bound = self.box_maximum(combined, constant + float(multipliers @ shifts))
         gross = np.abs(cost).sum() + abs(constant) + multipliers @ (np.abs(self._matrix).sum(axis=1) + np.abs(shifts))
-        return float(bound + rounding(2 * (len(shifts) + self.columns) + 8) * gross)
+        return float(bound + rounding(2 * (len(shifts) + self.columns) + 8) * gross + 2.0**-900)
 
     def _program(self) -> highspy.Highs:
         if self._highs is not None:

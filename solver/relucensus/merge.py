@@ -38,14 +38,14 @@ def _may_merge(preactivations: Preactivations, pattern: bytes) -> bool:
     if not preactivations.neurons:
         return False
     region = Region(preactivations, pattern)
-    network, starts = preactivations.network, preactivations.starts
-    derivative = network.output.weights
+    layers, starts = preactivations.balanced, preactivations.starts
+    derivative = layers[-1].weights
     magnitude = np.abs(derivative)
-    for layer in reversed(range(len(network.hidden))):
+    for layer in reversed(range(len(starts) - 1)):
         if (np.abs(derivative).max(axis=0) <= _ZERO_SUSPECT * magnitude.max(axis=0)).any():
             return True
         active = np.frombuffer(pattern[starts[layer] : starts[layer + 1]], dtype=np.uint8).astype(np.float64)
-        weights = network.hidden[layer].weights * active[:, None]
+        weights = layers[layer].weights * active[:, None]
         derivative, magnitude = derivative @ weights, magnitude @ np.abs(weights)
     return region.any_flat() or region.suspects() is not None
 

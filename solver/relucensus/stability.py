@@ -1,10 +1,11 @@
 """Proven bounds on preactivations over a cube: which neurons are stable there, and valid big-M for the others.
 
+Every layer is rescaled by powers of two so that nothing overflows (`scaling`).
+
 Throughout: u is the input in box coordinates (``x = middle + half_widths * u``, -1 <= u <= 1) and a_j the activation of
-an unstable neuron j divided by its scale
-s_j, the power of two at or above max(|l_j|, |u_j|), so that 0 <= a_j <= 1. Every other activation is
-an affine function of these columns. The polytope has the cube's half-spaces and, for each unstable neuron, the
-triangle ``a >= z, a <= u (z - l) / (u - l)``.
+an unstable neuron j divided by its scale, a power of two at or above max(|l_j|, |u_j|) and far above rounding errors,
+so that 0 <= a_j <= 1. Every other activation is an affine function of these columns. The polytope has the cube's
+half-spaces and, for each unstable neuron, the triangle ``a >= z, a <= u (z - l) / (u - l)``.
 
 A bound comes from the box of the columns (interval arithmetic) or from the multipliers of a linear program, either
 way evaluated with a proven bound on the rounding error (Neumaier & Shcherbina 2004), so that no solver is trusted.
@@ -12,6 +13,7 @@ way evaluated with a proven bound on the rounding error (Neumaier & Shcherbina 2
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil, log2
@@ -21,13 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.affine import Forms, Preactivations
+from relucensus.arithmetic import RationalPoint
 from relucensus.feasibility import Inhabited, System
 from relucensus.lp import BoundingProgram, LpSolver, Unstable, rounding
-from relucensus.values.network import Layer
+from relucensus.scaling import BalancedLayer
 from relucensus.values.pattern import ACTIVE, INACTIVE
 
 _TIE: Final = 1e-7
 _MARGIN: Final = 1e-12
+_UNDERFLOW: Final = 2.0**-900
+_ROOM: Final = 2.0**34
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +53,23 @@ class Envelope:
         return [neuron.neuron for neuron in self.unstable]
 
 
-def envelope(preactivations: Preactivations, symbols: bytes, solver: LpSolver, *, closed: bool = False) -> Envelope:
+def envelope(
+    preactivations: Preactivations,
+    symbols: bytes,
+    solver: LpSolver,
+    *,
+    closed: bool = False,
+    seen: RationalPoint | None = None,
+) -> Envelope:
     """Bound every undecided neuron on the non-empty cube with these symbols. Cost: up to two LPs a neuron.
 
-    With `closed`, a neuron is stable only if it is so on the closed cube, its boundary included.
+    With `closed`, a neuron is stable only if it is so on the closed cube, its boundary included. At the point `seen`
+    of the cube one sign of each neuron occurs; the bound on that side is left as wide as intervals make it.
     """
-    return _Envelope(preactivations, symbols, solver, closed).build()
+    built = _Envelope(preactivations, symbols, solver, closed)
+    if seen is not None:
+        built.signs_seen = preactivations.pattern_at(seen)[0]
+    return built.build()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,14 +83,14 @@ class _AffineLayer:
     constants: NDArray[np.float64]
     errors: NDArray[np.float64]
 
-    def through(self, layer: Layer) -> _AffineLayer:
+    def through(self, layer: BalancedLayer) -> _AffineLayer:
         """The next preactivations, when these are the activations."""
         magnitude = np.abs(layer.weights)
         gross = magnitude @ (np.abs(self.weights).sum(axis=1) + np.abs(self.constants)) + np.abs(layer.bias)
         return _AffineLayer(
             layer.weights @ self.weights,
             layer.weights @ self.constants + layer.bias,
-            magnitude @ self.errors * (1 + _MARGIN) + rounding(layer.columns + 4) * gross,
+            magnitude @ self.errors * (1 + _MARGIN) + rounding(magnitude.shape[1] + 4) * gross + _UNDERFLOW,
         )
 
 
@@ -84,6 +100,7 @@ class _Envelope:
     symbols: bytes
     solver: LpSolver
     closed: bool
+    signs_seen: bytes | None = None
     unstable: dict[int, Unstable] = field(default_factory=dict)
     stable: dict[int, int] = field(default_factory=dict)
 
@@ -101,27 +118,27 @@ class _Envelope:
                 continue
             if activation is None:
                 forms = pre.forms(layer, self.symbols)
-                bounded = self._affine_layer(forms, start)
+                bounded = self._affine_layer(forms, start, pre.balanced[layer].exponents)
             else:
-                bounded = self._relaxed_layer(activation.through(pre.network.hidden[layer]), start)
+                bounded = self._relaxed_layer(activation.through(pre.balanced[layer]), start)
             activation = self._activations(bounded, start)
         return Envelope(walls, self.stable, tuple(self.unstable.values()))
 
-    def _affine_layer(self, forms: Forms, start: int) -> _AffineLayer:
+    def _affine_layer(self, forms: Forms, start: int, exponents: Sequence[int]) -> _AffineLayer:
         """The first layer with undecided neurons: affine on the cube, so that ties can be decided exactly."""
-        weights, constants = forms.rows.values()
+        weights, constants = forms.rows.values(exponents)
         gross = np.abs(weights).sum(axis=1) + np.abs(constants)
-        layer = _AffineLayer(weights, constants, rounding(4) * gross)
+        layer = _AffineLayer(weights, constants, rounding(4) * gross + _UNDERFLOW)
         for row in range(max(0, len(self.symbols) - start), len(constants)):
             constant = forms.constant_sign[row]
             if constant is not None:
                 self.stable[start + row] = ACTIVE if constant > 0 else INACTIVE
                 continue
-            lower, upper = self._bounds(layer, row)
-            tie = -1.0 if self.closed else _TIE * gross[row]
-            if upper <= 0 or (upper <= tie and not self._reaches(forms, row, 1)):
+            lower, upper = self._bounds(layer, row, start + row)
+            tie = _TIE * gross[row] + 2 * layer.errors[row]
+            if upper <= 0 or (not self.closed and upper <= tie and not self._reaches(forms, row, 1)):
                 self.stable[start + row] = INACTIVE
-            elif lower > 0 or (lower >= -tie and not self._reaches(forms, row, -1)):
+            elif lower > 0 or (not self.closed and lower >= -tie and not self._reaches(forms, row, -1)):
                 self.stable[start + row] = ACTIVE
             else:
                 self._add(start + row, layer, row, (lower, upper))
@@ -130,7 +147,7 @@ class _Envelope:
     def _relaxed_layer(self, layer: _AffineLayer, start: int) -> _AffineLayer:
         """A later layer: affine in the inputs and in the relaxed activations of the unstable neurons before it."""
         for row in range(len(layer.constants)):
-            lower, upper = self._bounds(layer, row)
+            lower, upper = self._bounds(layer, row, start + row)
             if upper <= 0:
                 self.stable[start + row] = INACTIVE
             elif lower > 0:
@@ -139,7 +156,7 @@ class _Envelope:
                 self._add(start + row, layer, row, (lower, upper))
         return layer
 
-    def _bounds(self, layer: _AffineLayer, row: int) -> tuple[float, float]:
+    def _bounds(self, layer: _AffineLayer, row: int, neuron: int) -> tuple[float, float]:
         """Proven (lower, upper) of one preactivation."""
         weights, constant, error = layer.weights[row], float(layer.constants[row]), float(layer.errors[row])
         program = self._program
@@ -147,8 +164,11 @@ class _Envelope:
         lower = -program.box_maximum(-weights, -constant) - error
         if upper <= 0 or lower > 0:
             return lower, upper
-        upper = min(upper, program.maximum(weights, constant) + error)
-        lower = max(lower, -program.maximum(-weights, -constant) - error)
+        seen = None if self.signs_seen is None else self.signs_seen[neuron]
+        if seen != ACTIVE:
+            upper = min(upper, program.maximum(weights, constant) + error)
+        if seen != INACTIVE:
+            lower = max(lower, -program.maximum(-weights, -constant) - error)
         return lower, upper
 
     def _reaches(self, forms: Forms, row: int, sign: int) -> bool:
@@ -162,7 +182,7 @@ class _Envelope:
 
     def _add(self, neuron: int, layer: _AffineLayer, row: int, bounds: tuple[float, float]) -> None:
         lower, upper = bounds
-        scale = 2.0 ** ceil(log2(max(-lower, upper)))
+        scale = 2.0 ** ceil(log2(max(-lower, upper, _ROOM * float(layer.errors[row]))))
         self.unstable[neuron] = Unstable(
             neuron,
             self._program.columns + len(self.unstable) - self._program.activations,

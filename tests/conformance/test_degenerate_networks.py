@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import comb, nextafter
 
 import numpy as np
@@ -47,6 +48,35 @@ def test_a_strip_between_parallel_lines(engine: str, strategy: str, width: float
     assert upper > lower
     network = arrangement([[1, 0], [1, 0], [0, 1]], [-lower, -upper, 0], scale)
     assert counts(network, (engine, strategy)) == (6, 6, 6)
+
+
+def random_layers(sizes: Sequence[int], scale: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Layers whose weights are all multiplied by `scale`, and biases so that the pattern set stays that of scale 1."""
+    rng = np.random.default_rng(11)
+    layers = []
+    for level, (columns, rows) in enumerate(pairwise(sizes)):
+        weights, bias = rng.integers(-3, 4, (rows, columns)), rng.integers(-1, 2, rows)
+        layers.append((weights * scale, bias * scale ** (level + 1) if level == 0 else bias * 0.0))
+    return layers
+
+
+@pytest.mark.parametrize("exponent", [-500, -60, 60, 300])
+def test_weights_of_any_size_leave_the_count_alone(engine: str, strategy: str, exponent: int) -> None:
+    reference = counts(Network.from_arrays(random_layers([2, 4, 3, 1], 1.0)), (engine, strategy))
+    scaled = Network.from_arrays(random_layers([2, 4, 3, 1], 2.0**exponent))
+    assert counts(scaled, (engine, strategy)) == reference
+
+
+@pytest.mark.parametrize("reach", [1e300, 1.7e308, 1e-300, 5e-324])
+def test_boxes_of_any_size(engine: str, strategy: str, reach: float) -> None:
+    network = arrangement([[1, 0], [0, 1], [1, 1], [1, -1]], [0] * 4)
+    assert counts(network, (engine, strategy), -reach, reach)[0] == 8
+
+
+def test_a_box_of_one_step_between_floats(engine: str, strategy: str) -> None:
+    network = Network.from_arrays([([[1.0]], [-1.0]), ([[1.0]], [-(2.0**-53)]), ([[1.0]], [0.0])])
+    assert counts(network, (engine, strategy), 1.0, nextafter(1.0, 2.0)) == (2, 2, 2)
+    assert counts(arrangement([[1.0]], [-1.0]), (engine, strategy), 1.0, nextafter(1.0, 2.0))[0] == 1
 
 
 def test_a_sliver_that_holds_no_float(engine: str, strategy: str) -> None:

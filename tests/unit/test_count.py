@@ -1,6 +1,7 @@
 import itertools
 import random
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,16 @@ def test_a_limit_that_is_not_reached_changes_nothing() -> None:
     limited = count_regions(problem, budget=Budget(seconds=300, regions=1000))
     assert limited.counts == count_regions(problem).counts
     assert limited.status is Status.EXACT
+
+
+def test_a_limit_on_seconds_holds_for_the_count_of_patterns_too() -> None:
+    rng = np.random.default_rng(8)
+    layers = [(rng.standard_normal((n, m)), rng.standard_normal(n)) for m, n in pairwise([4, 14, 14, 1])]
+    definitions = (Definition.ACTIVATION_REGIONS, Definition.ACTIVATION_PATTERNS)
+    problem = Problem(Network.from_arrays(layers), Box.from_bounds(-1, 1, 4), definitions)
+    result = count_regions(problem, budget=Budget(seconds=1))
+    assert {count.status for count in result.counts.values()} == {Status.LOWER_BOUND}
+    assert result.statistics.wall_seconds < 60
 
 
 def test_a_second_engine_confirms_the_count() -> None:

@@ -43,7 +43,9 @@ def test_bounds_of_unstable_neurons_hold_inside_a_cube() -> None:
     known = envelope(preactivations, cell, LpSolver(preactivations.box))
     assert len(inside) > 100
     for neuron in known.unstable:
-        span = inside[:, neuron.neuron] / neuron.scale
+        layer = preactivations.layer_of(neuron.neuron)
+        exponent = preactivations.balanced[layer].exponents[neuron.neuron - preactivations.starts[layer]]
+        span = inside[:, neuron.neuron] * 2.0**exponent / neuron.scale
         assert neuron.lower <= span.min()
         assert span.max() <= neuron.upper
     for neuron, symbol in known.stable.items():

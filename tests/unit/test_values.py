@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from relucensus import Box, Budget, CensusError, Layer, Network, Problem
+from relucensus import Box, Budget, CensusError, Definition, Layer, Network, Problem
 from relucensus.errors import InvalidDomain, InvalidNetwork, InvalidRequest
 from relucensus.values.pattern import Cube, packed, unpacked
 
@@ -74,6 +74,17 @@ def test_a_network_survives_its_encoding_exactly() -> None:
 def test_a_domain_of_the_wrong_dimension_is_refused() -> None:
     with pytest.raises(CensusError, match="the box has 2 coordinates, the network has 3 inputs"):
         Problem(network(3, 2), Box.from_bounds(-1, 1, 2))
+
+
+@pytest.mark.parametrize("names", [(), ("regions",), ("linear_regions", "linear_regions")])
+def test_definitions_that_name_nothing_are_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidRequest):
+        Problem(network(3, 2), Box.from_bounds(-1, 1, 3), names)  # type: ignore[arg-type]
+
+
+def test_definitions_may_be_given_by_name() -> None:
+    problem = Problem(network(3, 2), Box.from_bounds(-1, 1, 3), ("linear_regions",))  # type: ignore[arg-type]
+    assert problem.definitions == (Definition.LINEAR_REGIONS,)
 
 
 def test_cubes_and_patterns_survive_their_texts() -> None:

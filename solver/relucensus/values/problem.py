@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -38,8 +39,11 @@ DEFAULT_DEFINITIONS: Final = (
 class Problem:
     """Count these definitions of this network on this box.
 
+    Definitions may be given by name.
+
     Raises:
         InvalidDomain: the box has another dimension than the network.
+        InvalidRequest: no definition, one that does not exist, or one named twice.
     """
 
     network: Network
@@ -51,6 +55,7 @@ class Problem:
             raise InvalidDomain(
                 f"the box has {self.box.dimension} coordinates, the network has {self.network.inputs} inputs"
             )
+        object.__setattr__(self, "definitions", _known(self.definitions))
 
     @cached_property
     def free(self) -> Problem:
@@ -63,6 +68,17 @@ class Problem:
         layers = [Layer.from_exact(first.exact.after(placed)), *rest]
         network = Network(tuple(layers[:-1]), layers[-1], self.network.activation)
         return Problem(network, Box(self.box.lower[loose], self.box.upper[loose]), self.definitions)
+
+
+def _known(definitions: Sequence[str]) -> tuple[Definition, ...]:
+    names = [definition.value for definition in Definition]
+    for name in definitions:
+        if name not in names:
+            raise InvalidRequest(f"definition {name!r} does not exist; known are {', '.join(names)}")
+    if not definitions or len(set(definitions)) < len(definitions):
+        given = ", ".join(definitions) or "none"
+        raise InvalidRequest(f"definitions are {given}; needed is at least one, none named twice")
+    return tuple(Definition(name) for name in definitions)
 
 
 def _embedding(box: Box, loose: list[int]) -> AffineMap:

@@ -117,22 +117,22 @@ class _Settling:
             self.ledger.cubes += 1
             self.ledger.add([node.symbols])
             return
-        known = envelope(self.preactivations, node.symbols, self.solver)
+        witness = node.witness or self._witness(node.symbols)
+        known = envelope(self.preactivations, node.symbols, self.solver, seen=witness)
         if len(known.free) > _MOST_FREE:
             self._split(node, known.stable)
             return
         expansion = Expansion(self.preactivations, node.symbols, known.stable, known.free, self.solver)
         if not known.free:
             expansion.regions.add(expansion.pattern(()))
-        elif not self._complete(node, known, expansion):
+        elif not self._complete(witness, known, expansion):
             self._split_again(node, known, expansion)
             return
         self.ledger.cubes += 1
         self.ledger.add(sorted(expansion.regions))
 
-    def _complete(self, node: _Node, known: Envelope, expansion: Expansion) -> bool:
+    def _complete(self, witness: RationalPoint, known: Envelope, expansion: Expansion) -> bool:
         """Whether expansion and MILP together enumerated the cube; False: out of budget, or better split."""
-        witness = node.witness or self._witness(node.symbols)
         pattern, generic = self.preactivations.pattern_at(witness)
         if generic:
             expansion.decide(pattern)
@@ -150,7 +150,7 @@ class _Settling:
             model.exclude(expansion.new_cuts())
             answer = model.next_pattern(self._seconds_left())
             if isinstance(answer, Verdict):
-                return answer is Verdict.INFEASIBLE
+                return answer is Verdict.INFEASIBLE and bool(expansion.regions)
             pattern = expansion.pattern(answer)
             if expansion.knows(pattern):
                 return False

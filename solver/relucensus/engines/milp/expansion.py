@@ -72,6 +72,12 @@ class Expansion:
                 self._cuts.append(self._explained(pattern, used))
                 return False
 
+    def adopt(self, regions: Iterable[bytes]) -> None:
+        """Start from these patterns, already proven to be regions of the cube."""
+        for pattern in regions:
+            self.regions.add(pattern)
+            self._waiting.append(pattern)
+
     def run(self, spent: Callable[[int], bool]) -> bool:
         """Expand until nothing new lies across any facet; False if `spent(regions found)` stopped it."""
         while self._waiting:

@@ -60,9 +60,23 @@ class _Loop:
             return True
         model = CubeModel(known)
         try:
-            return self._exhausted(model, patterns)
+            exhausted = self._exhausted(model, patterns)
         finally:
             self.ledger.milp_solves += model.solves
+        return exhausted and self._closed_under_facets()
+
+    def _closed_under_facets(self) -> bool:
+        """Add any region across a facet of one found that the solver missed; a net under HiGHS's «infeasible»."""
+        if not self.regions:
+            inside = self.solver.decide(self.preactivations.system(self.cube.symbols))
+            return not isinstance(inside, Inhabited)
+        known = envelope(self.preactivations, self.cube.symbols, self.solver)
+        net = Expansion(self.preactivations, self.cube.symbols, known.stable, known.free, self.solver)
+        net.adopt(self.regions)
+        if not net.run(lambda found: self.ledger.spent(self.budget, more=found)):
+            return False
+        self.regions = sorted(net.regions)
+        return True
 
     def _exhausted(self, model: CubeModel, patterns: Expansion) -> bool:
         found: set[tuple[int, ...]] = set()
