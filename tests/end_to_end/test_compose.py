@@ -56,6 +56,7 @@ class Compose:
         command = [self._here(part) for part in SERVICES[name]["command"]]
         program = Path(sys.executable).with_name(command[0])
         environment = {key: self._here(value) for key, value in SERVICES[name].get("environment", {}).items()}
+        environment |= {"RELUCENSUS_LEASE_SECONDS": "3", "RELUCENSUS_HEARTBEAT_SECONDS": "0.5"}  # a test waits for it
         started = self.launch([str(program), *command[1:]], self.folder / f"{name}.log", environment)
         self.started[name] = started
         return started
