@@ -37,6 +37,7 @@ class Expansion:
     empty: set[bytes] = field(default_factory=set)
     _waiting: list[bytes] = field(default_factory=list)
     _cuts: list[Cut] = field(default_factory=list)
+    _conflicts: list[tuple[int, int]] = field(default_factory=list)
 
     def pattern(self, symbols: Iterable[int]) -> bytes:
         """The pattern in the cube whose free neurons have these symbols."""
@@ -55,8 +56,12 @@ class Expansion:
     def decide(self, pattern: bytes) -> bool:
         """Whether the pattern has a region; remembers the answer and makes it a no-good cut.
 
-        Stable neurons are proven to keep their symbols on the cube, so their half-spaces are implied by it.
+        Stable neurons are proven to keep their symbols on the cube, so their half-spaces are implied by it. A pattern
+        that an earlier proof of emptiness covers too needs no proof of its own.
         """
+        if self._is_in_conflict(pattern):
+            self.empty.add(pattern)
+            return False
         system = self.preactivations.system(pattern, implied=self.stable)
         answer = self.solver.decide(system)
         match answer:
@@ -69,7 +74,7 @@ class Expansion:
                 self.empty.add(pattern)
                 rows = [] if system is None else system.kept
                 used = [self.preactivations.starts[p] + i for (p, i), y in zip(rows, multipliers, strict=True) if y]
-                self._cuts.append(self._explained(pattern, used))
+                self._note_conflict(self._explained(pattern, used))
                 return False
 
     def adopt(self, regions: Iterable[bytes]) -> None:
@@ -93,6 +98,17 @@ class Expansion:
         """The no-good cuts made since the last call."""
         cuts, self._cuts = self._cuts, []
         return cuts
+
+    def _is_in_conflict(self, pattern: bytes) -> bool:
+        code = int.from_bytes(pattern, "little")
+        return any(code & mask == symbols for mask, symbols in self._conflicts)
+
+    def _note_conflict(self, cut: Cut) -> None:
+        """Keep the cut for the MILP, and as (mask, symbols) of a pattern read as one long integer."""
+        self._cuts.append(cut)
+        mask = sum(1 << 8 * neuron for neuron in cut.neurons)
+        symbols = sum(symbol << 8 * neuron for neuron, symbol in zip(cut.neurons, cut.symbols, strict=True))
+        self._conflicts.append((mask, symbols))
 
     def _belongs(self, pattern: bytes) -> bool:
         return pattern.startswith(self.cube) and all(pattern[n] == symbol for n, symbol in self.stable.items())
