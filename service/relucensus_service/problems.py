@@ -39,6 +39,7 @@ class Refusal(Exception):
 # name: (status, title). The type of a problem is `urn:relucensus:problem:<name>`.
 TABLE: Final[Mapping[str, tuple[int, str]]] = {
     "unreadable-model": (415, "The file is not a model of an accepted format"),
+    "refused-format": (415, "The file is of a format that is refused"),
     "unsupported-model": (422, "The model holds something that is not supported"),
     "invalid-network": (422, "The weights do not make a network"),
     "invalid-domain": (422, "The domain does not fit the network"),
@@ -62,6 +63,7 @@ TABLE: Final[Mapping[str, tuple[int, str]]] = {
 
 _NAME_OF_ERROR: Final[Mapping[type[errors.CensusError], str]] = {
     errors.UnreadableModel: "unreadable-model",
+    errors.RefusedFormat: "refused-format",
     errors.UnsupportedModel: "unsupported-model",
     errors.InvalidNetwork: "invalid-network",
     errors.InvalidDomain: "invalid-domain",

@@ -22,12 +22,13 @@ from relucensus.lp import LpCounter, LpSolver
 from relucensus.merge import count_closed_linear_regions, count_linear_regions
 from relucensus.patterns import MOST_NEURONS, count_activation_patterns
 from relucensus.stability import envelope
-from relucensus.theory import bounds
+from relucensus.theory import MOST_REPORTED, bounds
 from relucensus.values.pattern import ACTIVE, Cube
 from relucensus.values.problem import Budget, Definition, Problem
 from relucensus.values.result import Count, CountResult, Statistics, Status
 
 _SLICE_SECONDS: Final = 1.0
+_SUMMARY_SECONDS: Final = 5.0
 _SPENT: Final = Budget(seconds=1e-3)
 
 
@@ -75,7 +76,7 @@ def check(problem: Problem, *, engine: str = "auto", strategy: str = "cubes") ->
         UnsupportedProblem: the engine or a definition cannot serve this network.
     """
     neurons = problem.network.neurons
-    if Definition.ACTIVATION_PATTERNS in problem.definitions and strategy != "plain" and neurons > MOST_NEURONS:
+    if Definition.ACTIVATION_PATTERNS in problem.definitions and neurons > MOST_NEURONS:
         raise UnsupportedProblem(
             f"activation_patterns is counted for up to {MOST_NEURONS} neurons; this network has {neurons}"
         )
@@ -202,7 +203,7 @@ class _Counts:
     open_cubes: tuple[OpenCube, ...]
     counter: LpCounter
     budget: Budget
-    least_bound: int
+    least_bound: int | None
 
     def of(self, definition: Definition) -> Count:
         """The count of one definition."""
@@ -228,19 +229,24 @@ class _Counts:
         upper = self.tally.regions + sum(still_open.at_most for still_open in self.open_cubes)
         found = self.tally.regions + sum(still_open.found for still_open in self.open_cubes)
         if definition is not Definition.ACTIVATION_REGIONS:
-            found = max(1, len(self.tally.affine_maps))
-        return Count(max(1, found), Status.LOWER_BOUND, max(found, min(upper, self.least_bound)))
+            found = len(self.tally.affine_maps)
+        return self._between(found, upper if self.least_bound is None else min(upper, self.least_bound))
+
+    def _between(self, found: int, upper: int) -> Count:
+        """A lower bound; there is always one region, and an upper bound of too many digits says nothing."""
+        value = max(1, found)
+        return Count(value, Status.LOWER_BOUND, None if upper >= MOST_REPORTED else max(value, upper))
 
     def _patterns(self) -> Count:
         most = 2**self.preactivations.neurons
         if self.tally.patterns is not None:
             if not self.open_cubes:
                 return Count(self.tally.patterns)
-            return Count(max(1, self.tally.patterns), Status.LOWER_BOUND, most)
+            return self._between(self.tally.patterns, most)
         attained = count_activation_patterns(self.preactivations, self.counter, self.budget)
         if attained.complete:
             return Count(attained.found)
-        return Count(max(1, attained.found), Status.LOWER_BOUND, most)
+        return self._between(attained.found, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +258,7 @@ class _Summary:
 
 def _network_summary(problem: Problem, preactivations: Preactivations, counter: LpCounter) -> _Summary:
     network = problem.network
-    known = envelope(preactivations, b"", LpSolver(preactivations.box, counter))
+    known = envelope(preactivations, b"", LpSolver(preactivations.box, counter), seconds=_SUMMARY_SECONDS)
     layers = list(pairwise(preactivations.starts))
     unstable = tuple(sum(start <= neuron < end for neuron in known.free) for start, end in layers)
     active = tuple(sum(known.stable.get(n) == ACTIVE for n in range(start, end)) for start, end in layers)
@@ -268,9 +274,10 @@ def _network_summary(problem: Problem, preactivations: Preactivations, counter: 
     return _Summary(document, unstable, active)
 
 
-def _least_bound(reported: dict[str, Any]) -> int:
+def _least_bound(reported: dict[str, Any]) -> int | None:
     unstable = reported["on_unstable_neurons"]
-    return min(int(reported["serra_2018"]), int(unstable["serra_2018"]), int(unstable["two_to_the_neurons"]))
+    known = [reported["serra_2018"], unstable["serra_2018"], unstable["two_to_the_neurons"]]
+    return min((bound for bound in known if bound is not None), default=None)
 
 
 def _settled(
@@ -282,7 +289,7 @@ def _settled(
     """Settle the whole problem depth first, slice by slice."""
     started = time.monotonic()
     tally = Tally(prefixes=(0,) * len(problem.network.hidden))
-    frontier = [OpenCube(Cube(), at_most=2**problem.network.neurons)]
+    frontier = [OpenCube(Cube(), found=1, at_most=2**problem.network.neurons)]
     name, strategy = engine
     while frontier:
         left = None if budget is None else _left(budget, started, tally.regions)

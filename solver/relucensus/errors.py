@@ -5,6 +5,7 @@
     ├── InvalidDomain         (ValueError)    the box does not fit, is empty or is not finite
     ├── InvalidRequest        (ValueError)    an option that does not exist or does not make sense
     ├── UnsupportedModel      (ValueError)    a readable file whose network this project does not count
+    │   └── RefusedFormat                     a kind of file that is never read: pickled objects, external data
     ├── UnreadableModel       (ValueError)    a file that is not what it claims to be
     ├── UnsupportedProblem    (ValueError)    an engine or definition that cannot serve this problem
     ├── Disagreement          (RuntimeError)  two engines found different counts: a bug, never hidden
@@ -32,6 +33,10 @@ class InvalidRequest(CensusError, ValueError):
 
 class UnsupportedModel(CensusError, ValueError):
     """The file was read, but holds something whose regions are not counted (a convolution, a sigmoid)."""
+
+
+class RefusedFormat(UnsupportedModel):
+    """The file is of a kind that is never read: pickled objects, TorchScript, ONNX with data in other files."""
 
 
 class UnreadableModel(CensusError, ValueError):

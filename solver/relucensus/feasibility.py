@@ -141,9 +141,10 @@ class Rows:
         """The forms in box coordinates, row i times ``2**exponents[i]``: weights (rows, d) and constants (rows,)."""
         bits = self.exact.denominator.bit_length() - 1
         divisor = self.exact.denominator / (1 << bits)
+        nonzero = self.unit.any(axis=1) | (self.offsets != 0)
         sizes = [
-            ldexp(norm / divisor, shift - bits + exponent)
-            for norm, shift, exponent in zip(self.norms.tolist(), self.shifts, exponents, strict=True)
+            ldexp(norm / divisor, shift - bits + exponent) if counts else 0.0
+            for counts, norm, shift, exponent in zip(nonzero, self.norms.tolist(), self.shifts, exponents, strict=True)
         ]
         size = np.array(sizes)
         return self.unit * size[:, None], self.offsets * size

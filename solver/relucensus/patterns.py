@@ -28,14 +28,17 @@ class AttainedPatterns:
 
 
 def count_activation_patterns(
-    preactivations: Preactivations, counter: LpCounter, budget: Budget | None = None
+    preactivations: Preactivations, counter: LpCounter, budget: Budget | None = None, prefix: bytes = b""
 ) -> AttainedPatterns:
-    """Count the attained patterns exactly. Cost: two mixed strict and weak linear programs a node."""
+    """Count the attained patterns that begin with the prefix, exactly.
+
+    Cost: two mixed strict and weak linear programs a node.
+    """
     budget = budget or Budget()
     solver = LpSolver(preactivations.box, counter)
     started = time.monotonic()
     found = 0
-    stack = [b""]
+    stack = [prefix] if is_attained(preactivations, solver, prefix) else []
     while stack:
         symbols = stack.pop()
         if len(symbols) == preactivations.neurons:

@@ -13,10 +13,11 @@ way evaluated with a proven bound on the rounding error (Neumaier & Shcherbina 2
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import ceil, log2
+from math import ceil, inf, log2
 from typing import Final
 
 import numpy as np
@@ -60,13 +61,17 @@ def envelope(
     *,
     closed: bool = False,
     seen: RationalPoint | None = None,
+    seconds: float | None = None,
 ) -> Envelope:
     """Bound every undecided neuron on the non-empty cube with these symbols. Cost: up to two LPs a neuron.
 
     With `closed`, a neuron is stable only if it is so on the closed cube, its boundary included. At the point `seen`
-    of the cube one sign of each neuron occurs; the bound on that side is left as wide as intervals make it.
+    of the cube one sign of each neuron occurs; the bound on that side is left as wide as intervals make it. After
+    `seconds`, intervals alone bound the neurons still to come, and ties among them are left unstable.
     """
     built = _Envelope(preactivations, symbols, solver, closed)
+    if seconds is not None:
+        built.deadline = time.monotonic() + seconds
     if seen is not None:
         built.signs_seen = preactivations.pattern_at(seen)[0]
     return built.build()
@@ -101,6 +106,7 @@ class _Envelope:
     solver: LpSolver
     closed: bool
     signs_seen: bytes | None = None
+    deadline: float = inf
     unstable: dict[int, Unstable] = field(default_factory=dict)
     stable: dict[int, int] = field(default_factory=dict)
 
@@ -136,9 +142,10 @@ class _Envelope:
                 continue
             lower, upper = self._bounds(layer, row, start + row)
             tie = _TIE * gross[row] + 2 * layer.errors[row]
-            if upper <= 0 or (not self.closed and upper <= tie and not self._reaches(forms, row, 1)):
+            decidable = not self.closed and not self._late()
+            if upper <= 0 or (decidable and upper <= tie and not self._reaches(forms, row, 1)):
                 self.stable[start + row] = INACTIVE
-            elif lower > 0 or (not self.closed and lower >= -tie and not self._reaches(forms, row, -1)):
+            elif lower > 0 or (decidable and lower >= -tie and not self._reaches(forms, row, -1)):
                 self.stable[start + row] = ACTIVE
             else:
                 self._add(start + row, layer, row, (lower, upper))
@@ -162,7 +169,7 @@ class _Envelope:
         program = self._program
         upper = program.box_maximum(weights, constant) + error
         lower = -program.box_maximum(-weights, -constant) - error
-        if upper <= 0 or lower > 0:
+        if upper <= 0 or lower > 0 or self._late():
             return lower, upper
         seen = None if self.signs_seen is None else self.signs_seen[neuron]
         if seen != ACTIVE:
@@ -210,6 +217,9 @@ class _Envelope:
                 out[row, : layer.weights.shape[1]] = layer.weights[row]
                 constants[row], errors[row] = layer.constants[row], layer.errors[row]
         return _AffineLayer(out, constants, errors)
+
+    def _late(self) -> bool:
+        return time.monotonic() > self.deadline
 
     def _symbol(self, neuron: int) -> int:
         return self.symbols[neuron] if neuron < len(self.symbols) else self.stable[neuron]

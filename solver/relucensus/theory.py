@@ -8,12 +8,15 @@ weights or an average over weights on the whole space, and are labelled so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from fractions import Fraction
 from itertools import accumulate
 from math import comb, factorial, prod
-from typing import Any
+from typing import Any, Final
 
 from relucensus.values.network import Network
+
+MOST_REPORTED: Final = 10**1000
+_MOST_FLOAT: Final = 10**300
 
 
 def zaslavsky(hyperplanes: int, dimension: int) -> int:
@@ -42,18 +45,16 @@ def serra_2018(widths: Sequence[int], inputs: int, always_active: Sequence[int] 
     2449868
     """
     steady = always_active or [0] * len(widths)
-
-    @cache
-    def from_layer(layer: int, dimension: int) -> int:
-        if layer == len(widths):
-            return 1
-        width = widths[layer]
-        return sum(
-            comb(width, j) * from_layer(layer + 1, min(dimension, width - j + steady[layer]))
-            for j in range(min(dimension, width) + 1)
-        )
-
-    return from_layer(0, inputs)
+    following = [1] * (inputs + 1)
+    for layer in reversed(range(len(widths))):
+        width, kept = widths[layer], steady[layer]
+        binomials = [comb(width, j) for j in range(width + 1)]
+        dimensions = range(inputs + 1) if layer else (inputs,)
+        following = [
+            sum(binomials[j] * following[min(d, width - j + kept)] for j in range(min(d, width) + 1))
+            for d in dimensions
+        ]
+    return following[-1]
 
 
 def montufar_2014_lower(widths: Sequence[int], inputs: int) -> int | None:
@@ -70,15 +71,18 @@ def montufar_2014_lower(widths: Sequence[int], inputs: int) -> int | None:
 def wang_2022_band(widths: Sequence[int], inputs: int) -> tuple[float, float] | None:
     """Theorem 2.1 of Wang (IJCAI 2022): a band for the expected number, two hidden layers, even weight densities.
 
-    On the whole space, for inputs >= both widths; None elsewhere.
+    On the whole space, for inputs >= both widths; None elsewhere, and where it exceeds float64.
     """
     if len(widths) != 2 or inputs < max(widths):
         return None
     first, second = widths
     total = sum(
-        comb(first, active) * (2.0**-active * zaslavsky(second + active, active) - 1) for active in range(first + 1)
+        comb(first, active) * (Fraction(zaslavsky(second + active, active), 2**active) - 1)
+        for active in range(first + 1)
     )
-    return total + 1, total + 2**first
+    if total + 2**first >= _MOST_FLOAT:
+        return None
+    return float(total + 1), float(total + 2**first)
 
 
 def most_regions_in_cube(widths: Sequence[int], inputs: int, depth: int) -> int:
@@ -95,27 +99,43 @@ def bounds(network: Network, unstable: Sequence[int], always_active: Sequence[in
         network: the network on its full-dimensional domain (`Problem.free`).
         unstable: per hidden layer, the number of neurons not proven stable on the domain.
         always_active: per hidden layer, the number of neurons proven active on the whole domain.
+
+    Returns:
+        Bounds by name; None where one does not apply or has more than a thousand digits.
     """
     widths, inputs = network.widths, network.inputs
     single = len(widths) == 1
     rank = int(network.hidden[0].exact.coefficients.rank()) if single and inputs else 0
     lower = montufar_2014_lower(widths, inputs)
     band = wang_2022_band(widths, inputs)
-    return {
-        "two_to_the_neurons": 2 ** sum(widths),
-        "zaslavsky": zaslavsky(widths[0], rank) if single else None,
-        "montufar_2017": montufar_2017(widths, inputs),
-        "serra_2018": serra_2018(widths, inputs),
-        "on_unstable_neurons": {
-            "two_to_the_neurons": 2 ** sum(unstable),
-            "montufar_2017": prod(zaslavsky(count, inputs) for count in unstable),
-            "serra_2018": serra_2018(tuple(unstable), inputs, tuple(always_active)),
-        },
-        "whole_space": {
-            "montufar_2014_lower_bound_on_the_maximum": lower,
-            "hanin_rolnick_2019_expectation_at_initialisation": sum(widths) ** inputs / factorial(inputs)
-            if inputs <= 20
-            else None,
-            "wang_2022_expectation_band": list(band) if band else None,
-        },
-    }
+    return _reportable(
+        {
+            "two_to_the_neurons": 2 ** sum(widths),
+            "zaslavsky": zaslavsky(widths[0], rank) if single else None,
+            "montufar_2017": montufar_2017(widths, inputs),
+            "serra_2018": serra_2018(widths, inputs),
+            "on_unstable_neurons": {
+                "two_to_the_neurons": 2 ** sum(unstable),
+                "montufar_2017": prod(zaslavsky(count, inputs) for count in unstable),
+                "serra_2018": serra_2018(tuple(unstable), inputs, tuple(always_active)),
+            },
+            "whole_space": {
+                "montufar_2014_lower_bound_on_the_maximum": lower,
+                "hanin_rolnick_2019_expectation_at_initialisation": (
+                    sum(widths) ** inputs / factorial(inputs) if inputs <= 20 else None
+                ),
+                "wang_2022_expectation_band": list(band) if band else None,
+            },
+        }
+    )
+
+
+def _reportable(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without the integers that have too many digits to be of use, or to be read back as JSON."""
+    short: dict[str, Any] = {}
+    for name, value in document.items():
+        if isinstance(value, dict):
+            short[name] = _reportable(value)
+        else:
+            short[name] = None if isinstance(value, int) and value >= MOST_REPORTED else value
+    return short

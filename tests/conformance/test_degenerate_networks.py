@@ -163,3 +163,95 @@ def test_fixed_coordinates_are_substituted_out_exactly(engine: str, strategy: st
 
 def test_an_affine_network_is_one_region(engine: str, strategy: str) -> None:
     assert counts(Network.from_arrays([([[1, 2]], [3])]), (engine, strategy)) == (1, 1, 1)
+
+
+SINGLE = ([[1.0]], [0.0])
+HARD: dict[str, tuple[list[tuple[Rows, Sequence[float]]], Sequence[float], Sequence[float], tuple[int, int, int]]] = {
+    "a box of three steps between floats": (
+        [([[3.0]], [-(3 + 2 * 2.0**-52)]), SINGLE],
+        [1.0],
+        [1 + 3 * 2.0**-52],
+        (2, 2, 2),
+    ),
+    "a narrow box far from the origin": (
+        [([[1.0]], [-1e15]), ([[2.0], [-1.0]], [-0.125, 0.25]), ([[1.0, 1.0]], [0.0])],
+        [1e15],
+        [1e15 + 0.375],
+        (3, 3, 3),
+    ),
+    "products that underflow": (
+        [
+            ([[1e-200], [-1e-200]], [0.0, 0.5e-200]),
+            ([[1e-200, -1e-200]], [0.0]),
+            SINGLE,
+        ],
+        [-1.0],
+        [1.0],
+        (4, 3, 3),
+    ),
+    "a small box under small weights": ([([[1e-300]], [0.0]), SINGLE], [-1e-300], [1e-300], (2, 2, 2)),
+    "coefficients of very different size": (
+        [([[2.0**340, 3 * 2.0**-340]], [2.0]), SINGLE],
+        [-(2.0**-340), -(2.0**340)],
+        [2.0**-340, 2.0**340],
+        (2, 2, 2),
+    ),
+    "cancellation of large activations": (
+        [
+            ([[1.0], [0.0], [0.0], [0.0]], [0.0, 1.0, 1e17, 1e17]),
+            ([[0.0, 1.0, 1.0, -1.0]], [-0.5]),
+            SINGLE,
+        ],
+        [-1.0],
+        [1.0],
+        (2, 1, 1),
+    ),
+    "values that overflow": (
+        [
+            SINGLE,
+            ([[1e200], [-1e200]], [1e200, 3e200]),
+            ([[1e200, 1e200]], [0.0]),
+        ],
+        [-1.0],
+        [1.0],
+        (2, 1, 1),
+    ),
+    "a wide box": ([([[1.0], [-1.0], [1.0]], [0.0] * 3), ([[1.0, 1.0, 1.0]], [0.0])], [-9e3], [9e3], (2, 2, 2)),
+    "a chain of neurons on a subnormal box": ([SINGLE, SINGLE, SINGLE], [-1e-320], [1e-320], (2, 2, 2)),
+    "coefficients below the solver's zero": (
+        [([[1.0] + [9e-10] * 7], [1 + 5e-9]), SINGLE],
+        [-1.0] * 8,
+        [1.0] * 8,
+        (2, 2, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_numbers_that_floating_point_gets_wrong(engine: str, strategy: str, name: str) -> None:
+    layers, lower, upper, expected = HARD[name]
+    network = Network.from_arrays(layers)
+    problem = Problem(network, Box.from_bounds(lower, upper, network.inputs), tuple(Definition))
+    result = count_regions(problem, engine=engine, strategy=strategy)
+    assert result.status is Status.EXACT
+    regions, linear, pieces, patterns, closed = (count.value for count in result.counts.values())
+    assert (regions, linear, pieces) == expected
+    assert pieces <= closed <= linear <= regions <= patterns
+    assert all(bound is None or bound >= regions for bound in result.bounds["on_unstable_neurons"].values())
+
+
+@pytest.mark.parametrize("seed", [12, 20])
+def test_random_networks_on_which_highs_has_missed_patterns(engine: str, strategy: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = int(rng.integers(2, 5))
+    widths = [4, 3, 1] if rng.random() < 0.5 else [3, 3, 2]
+    layers, columns = [], inputs
+    for rows in widths:
+        weights = rng.normal(size=(rows, columns)).astype(np.float32)
+        layers.append((weights, (rng.normal(size=rows) * 0.3).astype(np.float32)))
+        columns = rows
+    network = Network.from_arrays([*layers, (np.ones((1, columns)), [0.0])])
+    definitions = (Definition.ACTIVATION_REGIONS, Definition.ACTIVATION_PATTERNS)
+    problem = Problem(network, Box.from_bounds(-1, 1, inputs), definitions)
+    result = count_regions(problem, engine=engine, strategy=strategy)
+    assert [count.value for count in result.counts.values()] == {12: [28, 28], 20: [126, 126]}[seed]

@@ -46,7 +46,7 @@ def test_a_cancelled_job_concludes_as_cancelled() -> None:
 
 
 def cube(number: int, text: str) -> FrontierCube:
-    return FrontierCube(number, OpenCube(Cube.from_text(text)))
+    return FrontierCube(number, OpenCube(Cube.from_text(text), 1, 99))
 
 
 def test_the_frontier_gives_the_deepest_cube_first_and_counts_what_is_taken() -> None:

@@ -28,7 +28,7 @@ def small() -> Problem:
 
 def counted_in_slices(problem: Problem, engine: str, strategy: str, seconds: float) -> tuple[Any, int]:
     order = random.Random(4)
-    tally, frontier, slices = Tally(prefixes=(0,) * len(problem.network.hidden)), [OpenCube(Cube())], 0
+    tally, frontier, slices = Tally(prefixes=(0,) * len(problem.network.hidden)), [OpenCube(Cube(), 1, 2**9)], 0
     while frontier:
         order.shuffle(frontier)
         settlement = settle(problem, frontier.pop(), engine=engine, strategy=strategy, budget=Budget(seconds=seconds))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from known_cases import KNOWN_ANSWERS, problem_of
-from relucensus import Definition, count_regions, theory
+from relucensus import Definition, Network, count_regions, theory
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,15 @@ def test_wang_2022_band_of_five_and_five_neurons() -> None:
     assert band is not None
     assert np.allclose(band, (276.2, 307.2), atol=0.05)
     assert theory.wang_2022_band([5, 5], 3) is None
+
+
+def test_bounds_of_very_wide_networks_stay_finite_or_are_left_out() -> None:
+    assert theory.wang_2022_band([400, 400], 784) is not None
+    assert theory.wang_2022_band([2000, 2000], 2000) is None
+    layers = [(np.ones((4000, 1)), np.zeros(4000)), (np.ones((1, 4000)), [0.0])]
+    wide = theory.bounds(Network.from_arrays(layers), [4000], [0])
+    assert wide["two_to_the_neurons"] is None
+    assert wide["zaslavsky"] == 4001
 
 
 def test_montufar_2014_needs_layers_at_least_as_wide_as_the_input() -> None:

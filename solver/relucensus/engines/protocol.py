@@ -27,8 +27,8 @@ class OpenCube:
     """
 
     cube: Cube
-    found: int = 0
-    at_most: int = 1
+    found: int
+    at_most: int
 
 
 @dataclass(frozen=True, slots=True)

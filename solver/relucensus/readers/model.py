@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from relucensus.errors import UnreadableModel, UnsupportedModel
+from relucensus.errors import RefusedFormat, UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import ReaderLimits, shown
 from relucensus.readers.onnx import read_onnx
 from relucensus.readers.safetensors import read_safetensors
@@ -77,10 +77,10 @@ def _sniffed(data: bytes) -> str:
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "state_dict"
     if data[:1] == b"\x80" and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        raise UnsupportedModel(_LEGACY)
+        raise RefusedFormat(_LEGACY)
     for magic, kind in _KNOWN_OTHERS.items():
         if data.startswith(magic):
-            raise UnsupportedModel(f"the file is {kind}; {_ACCEPTED}")
+            raise RefusedFormat(f"the file is {kind}; {_ACCEPTED}")
     if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < _LONGEST_HEADER:
         return "safetensors"
     return "onnx"

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from relucensus.errors import UnreadableModel, UnsupportedModel
+from relucensus.errors import RefusedFormat, UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import ReaderLimits, shape_text, shown
 from relucensus.readers.number_formats import FLOATS, as_float64, stored_type
 
@@ -31,9 +31,9 @@ _EXTERNAL: Final = 1
 
 
 def refuse_external_data(tensor: Any) -> None:
-    """Raise `UnsupportedModel` if the tensor's entries lie in another file."""
+    """Raise `RefusedFormat` if the tensor's entries lie in another file."""
     if tensor.data_location == _EXTERNAL or len(tensor.external_data):
-        raise UnsupportedModel(
+        raise RefusedFormat(
             f"tensor {shown(tensor.name)} lies in another file (external data); write one file instead: "
             "onnx.save(onnx.load(path), new_path, save_as_external_data=False)"
         )

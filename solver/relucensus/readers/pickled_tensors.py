@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from relucensus.errors import CensusError, UnreadableModel, UnsupportedModel
+from relucensus.errors import CensusError, RefusedFormat, UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import shown
 
 SAVE_STATE_DICT: Final = "save the weights alone: torch.save(model.state_dict(), path)"
@@ -99,9 +99,7 @@ class _Machine:
         elif name in _ACTIONS:
             _ACTIONS[name](self, argument)
         elif name not in _IGNORED:
-            raise UnsupportedModel(
-                f"the pickle uses the instruction {name}, which no state_dict needs; {SAVE_STATE_DICT}"
-            )
+            raise RefusedFormat(f"the pickle uses the instruction {name}, which no state_dict needs; {SAVE_STATE_DICT}")
 
     def result(self) -> Any:
         """The one object that is left."""
@@ -220,7 +218,7 @@ def _checked_name(module: str, attribute: str) -> _Name:
         return name
     if module == "torch" and attribute.endswith("Storage"):
         raise UnsupportedModel(f"a tensor has the type {shown(name)}; supported are {', '.join(_STORAGE_TYPES)}")
-    raise UnsupportedModel(
+    raise RefusedFormat(
         f"the file refers to {shown(name)}: whole pickled modules and other objects are refused, nothing of them was "
         f"run; {SAVE_STATE_DICT}"
     )

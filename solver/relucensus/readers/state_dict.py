@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from relucensus.errors import UnreadableModel, UnsupportedModel
+from relucensus.errors import RefusedFormat, UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import ReaderLimits, shape_text, shown
 from relucensus.readers.named_layers import NamedTensor, layers_in_stored_order, network_of_layers
 from relucensus.readers.number_formats import as_float64, stored_type
@@ -79,12 +79,12 @@ class _Archive:
 def _folder_of(names: set[str]) -> str:
     inner = {name.partition("/")[2] for name in names} | names
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
-        raise UnsupportedModel(_TORCHSCRIPT)
+        raise RefusedFormat(_TORCHSCRIPT)
     if any(name in inner for name in _PT2_RECORDS):
-        raise UnsupportedModel(_PT2)
+        raise RefusedFormat(_PT2)
     pickles = sorted(name for name in names if name == "data.pkl" or name.endswith("/data.pkl"))
     if len(pickles) != 1:
-        raise UnsupportedModel(
+        raise RefusedFormat(
             f"the zip archive is not a PyTorch state_dict: it has {len(pickles)} records named data.pkl, needed is one"
         )
     return pickles[0].removesuffix("data.pkl")
@@ -99,7 +99,7 @@ def _byte_order(record: bytes) -> str:
 
 def _state_dict_of(described: Any) -> tuple[Mapping[str, StoredTensor], list[str]]:
     if not isinstance(described, dict):
-        raise UnsupportedModel(f"the file holds a {type(described).__name__}, not a state_dict; {SAVE_STATE_DICT}")
+        raise RefusedFormat(f"the file holds a {type(described).__name__}, not a state_dict; {SAVE_STATE_DICT}")
     if list(described) == ["state_dict"] and isinstance(described["state_dict"], dict):
         return _only_tensors(described["state_dict"]), ["weights taken from the only key of the file, 'state_dict'"]
     return _only_tensors(described), []
@@ -109,9 +109,7 @@ def _only_tensors(described: dict[Any, Any]) -> Mapping[str, StoredTensor]:
     others = [key for key, value in described.items() if not (isinstance(key, str) and isinstance(value, StoredTensor))]
     if others:
         named = ", ".join(f"{shown(key)} ({type(described[key]).__name__})" for key in others[:8])
-        raise UnsupportedModel(
-            f"the file is not a plain state_dict: beside tensors it holds {named}; {SAVE_STATE_DICT}"
-        )
+        raise RefusedFormat(f"the file is not a plain state_dict: beside tensors it holds {named}; {SAVE_STATE_DICT}")
     return described
 
 

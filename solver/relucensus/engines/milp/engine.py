@@ -118,7 +118,8 @@ class _Settling:
             self.ledger.add([node.symbols])
             return
         witness = node.witness or self._witness(node.symbols)
-        known = envelope(self.preactivations, node.symbols, self.solver, seen=witness)
+        seconds = self._seconds_left()
+        known = envelope(self.preactivations, node.symbols, self.solver, seen=witness, seconds=seconds)
         if len(known.free) > _MOST_FREE:
             self._split(node, known.stable)
             return

@@ -59,6 +59,7 @@ class Expansion:
         Stable neurons are proven to keep their symbols on the cube, so their half-spaces are implied by it. A pattern
         that an earlier proof of emptiness covers too needs no proof of its own.
         """
+        assert self._belongs(pattern), "a pattern outside the cube, or against a stable neuron"
         if self._is_in_conflict(pattern):
             self.empty.add(pattern)
             return False

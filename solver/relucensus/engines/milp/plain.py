@@ -1,7 +1,9 @@
 """Engine `milp`, strategy `plain`: the literal loop of the paper, one solve and one no-good cut a pattern.
 
-For teaching and comparison. The model's closed cells admit a superset of the patterns; each one found is decided
-exactly, once as an activation region and once as an activation pattern of the closed box (MATH §2).
+For teaching and comparison. The model's closed cells admit a superset of the patterns of regions; each one found is
+decided exactly. What the loop counts literally are the activation patterns of the closed box (MATH §2). HiGHS has been
+seen to call feasible models infeasible, so its last word is not taken: regions are checked to be closed under
+crossing facets, and activation patterns are counted by exact search.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from relucensus.engines.milp.expansion import Expansion
 from relucensus.engines.protocol import OpenCube, Settlement, Support
 from relucensus.feasibility import Inhabited
 from relucensus.lp import LpSolver
-from relucensus.patterns import is_attained
+from relucensus.patterns import AttainedPatterns, count_activation_patterns, is_attained
 from relucensus.stability import envelope
 from relucensus.values.pattern import ACTIVE, INACTIVE, Cube
 from relucensus.values.problem import Budget, Definition, Problem
@@ -41,15 +43,24 @@ class _Loop:
         self.solver = LpSolver(self.preactivations.box, self.ledger.counter)
         self.wants_patterns = Definition.ACTIVATION_PATTERNS in problem.definitions
         self.regions: list[bytes] = []
-        self.attained: list[bytes] = []
 
     def run(self) -> Settlement:
         """Enumerate the cube, or hand back its halves."""
-        if not self._enumerated():
+        attained = self._attained() if self._enumerated() else None
+        if attained is None or not attained.complete:
             return self.ledger.settlement(self._halves(), patterns=0 if self.wants_patterns else None)
         self.ledger.cubes += 1
         self.ledger.add(self.regions)
-        return self.ledger.settlement((), patterns=len(self.attained) if self.wants_patterns else None)
+        return self.ledger.settlement((), patterns=attained.found if self.wants_patterns else None)
+
+    def _attained(self) -> AttainedPatterns:
+        """The activation patterns of the cube, if they are wanted."""
+        if not self.wants_patterns:
+            return AttainedPatterns(0, complete=True)
+        seconds = None if self.budget.seconds is None else max(1e-3, self.budget.seconds - self.ledger.seconds)
+        return count_activation_patterns(
+            self.preactivations, self.ledger.counter, Budget(seconds), prefix=self.cube.symbols
+        )
 
     def _enumerated(self) -> bool:
         """Whether the model became infeasible before the budget was spent."""
@@ -94,11 +105,9 @@ class _Loop:
             model.exclude([Cut(tuple(model.free), answer)])
 
     def _note(self, pattern: bytes) -> None:
-        """Decide the pattern under both definitions."""
+        """Keep the pattern if it has a region; exact."""
         if isinstance(self.solver.decide(self.preactivations.system(pattern)), Inhabited):
             self.regions.append(pattern)
-        if self.wants_patterns and is_attained(self.preactivations, self.solver, pattern):
-            self.attained.append(pattern)
 
     def _halves(self) -> list[OpenCube]:
         """The children of the cube that hold something; those without a region hold boundary patterns only."""
