@@ -13,10 +13,13 @@ from itertools import accumulate
 from math import comb, factorial, prod
 from typing import Any, Final
 
+from flint import fmpz_mat, nmod_mat
+
 from relucensus.values.network import Network
 
 MOST_REPORTED: Final = 10**1000
-_MOST_FLOAT: Final = 10**300
+_MOST_EXPECTED: Final = 64
+_PRIME: Final = 2**61 - 1
 
 
 def zaslavsky(hyperplanes: int, dimension: int) -> int:
@@ -48,7 +51,7 @@ def serra_2018(widths: Sequence[int], inputs: int, always_active: Sequence[int] 
     following = [1] * (inputs + 1)
     for layer in reversed(range(len(widths))):
         width, kept = widths[layer], steady[layer]
-        binomials = [comb(width, j) for j in range(width + 1)]
+        binomials = [comb(width, j) for j in range(min(inputs, width) + 1)]
         dimensions = range(inputs + 1) if layer else (inputs,)
         following = [
             sum(binomials[j] * following[min(d, width - j + kept)] for j in range(min(d, width) + 1))
@@ -71,17 +74,15 @@ def montufar_2014_lower(widths: Sequence[int], inputs: int) -> int | None:
 def wang_2022_band(widths: Sequence[int], inputs: int) -> tuple[float, float] | None:
     """Theorem 2.1 of Wang (IJCAI 2022): a band for the expected number, two hidden layers, even weight densities.
 
-    On the whole space, for inputs >= both widths; None elsewhere, and where it exceeds float64.
+    On the whole space, for inputs >= both widths; None elsewhere, and for layers of more than 64 neurons.
     """
-    if len(widths) != 2 or inputs < max(widths):
+    if len(widths) != 2 or inputs < max(widths) or max(widths) > _MOST_EXPECTED:
         return None
     first, second = widths
     total = sum(
         comb(first, active) * (Fraction(zaslavsky(second + active, active), 2**active) - 1)
         for active in range(first + 1)
     )
-    if total + 2**first >= _MOST_FLOAT:
-        return None
     return float(total + 1), float(total + 2**first)
 
 
@@ -105,7 +106,7 @@ def bounds(network: Network, unstable: Sequence[int], always_active: Sequence[in
     """
     widths, inputs = network.widths, network.inputs
     single = len(widths) == 1
-    rank = int(network.hidden[0].exact.coefficients.rank()) if single and inputs else 0
+    rank = _rank(network.hidden[0].exact.coefficients) if single and inputs else 0
     lower = montufar_2014_lower(widths, inputs)
     band = wang_2022_band(widths, inputs)
     return _reportable(
@@ -128,6 +129,14 @@ def bounds(network: Network, unstable: Sequence[int], always_active: Sequence[in
             },
         }
     )
+
+
+def _rank(matrix: fmpz_mat) -> int:
+    """The exact rank; full rank modulo a prime is full rank, and quicker to find."""
+    full = min(int(matrix.nrows()), int(matrix.ncols()))
+    if int(nmod_mat(matrix, _PRIME).rank()) == full:
+        return full
+    return int(matrix.rank())
 
 
 def _reportable(document: dict[str, Any]) -> dict[str, Any]:
