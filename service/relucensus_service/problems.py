@@ -50,6 +50,7 @@ TABLE: Final[Mapping[str, tuple[int, str]]] = {
     "model-too-costly": (422, "Reading the model took more than is allowed"),
     "cube-failed": (500, "A part of the domain could not be counted"),
     "conclusion-failed": (500, "The result could not be put together"),
+    "idempotency-key-reused": (422, "The Idempotency-Key belongs to another request"),
     "unknown-job": (404, "There is no such job"),
     "unknown-model": (404, "There is no such model"),
     "not-found": (404, "There is nothing at this address"),

@@ -119,13 +119,13 @@ def count_regions(
     other = None if cross_check is None else second_engine(problem, name, cross_check)
     started = time.monotonic()
     tally, open_cubes = _settled(problem, (name, strategy), budget, on_progress)
-    result = conclude(problem, tally, open_cubes, engine=name, budget=_left(budget, started) or _SPENT)
+    rest = _left(Budget(budget.seconds), started) or _SPENT
+    result = conclude(problem, tally, open_cubes, engine=name, budget=rest)
     if other is not None and not open_cubes:
         second, unfinished = _settled(problem, (other, "cubes"), _left(budget, started), on_progress)
         if not unfinished:
-            result = confirmed(
-                problem, result, conclude(problem, second, (), engine=other, budget=_left(budget, started) or _SPENT)
-            )
+            rest = _left(Budget(budget.seconds), started) or _SPENT
+            result = confirmed(problem, result, conclude(problem, second, (), engine=other, budget=rest))
     return replace(result, statistics=replace(result.statistics, wall_seconds=time.monotonic() - started))
 
 

@@ -87,6 +87,21 @@ def test_the_same_network_in_another_format_has_the_same_digest(client: httpx.Cl
     assert len(digests) == 1
 
 
+def test_the_same_key_and_request_again_are_the_same_job(client: httpx.Client) -> None:
+    def post(request: str) -> httpx.Response:
+        files = {"model": ("m", MODEL)}
+        headers = {"Idempotency-Key": "3f6d-retry"}
+        return client.post("/count", files=files, data={"request": request}, headers=headers)
+
+    first = post('{"domain": {"lower": 0, "upper": 1}}')
+    again = post('{"domain": {"lower": 0, "upper": 1}}')
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json()["id"] == again.json()["id"]
+    other = post('{"domain": {"lower": 0, "upper": 2}}')
+    assert other.status_code == 422
+    assert other.json()["type"] == "urn:relucensus:problem:idempotency-key-reused"
+
+
 def test_prefer_wait_is_honoured_and_capped_by_what_was_asked(post: Post, client: httpx.Client) -> None:
     job = post().json()
     response = client.get(f"/count/{job['id']}?wait=0.2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import uuid
 from typing import Annotated
 
@@ -43,6 +44,9 @@ async def post_count(
     context: InContext,
     intake: InIntake,
     prefer: Annotated[str | None, Header(description="`wait=N`: answer when finished, but within N seconds")] = None,
+    idempotency_key: Annotated[
+        str | None, Header(max_length=255, description="the same key and request again: the same job, not a second one")
+    ] = None,
 ) -> JSONResponse:
     """Queue a count. The model is a file, or the digest of one uploaded before in the field `model` of the request."""
     form = await read_form(request, ("model", "request"))
@@ -52,13 +56,17 @@ async def post_count(
     else:
         model = await run_in_threadpool(known_model, context, str(asked.model))
     Box.from_bounds(asked.domain.lower, asked.domain.upper, model.summary["inputs"])
+    document = {**asked.model_dump(mode="json"), "model": model.digest}
     job = await run_in_threadpool(
         context.store.jobs.create,
-        uuid.uuid4().hex,
+        _job_id(idempotency_key),
         model=model.digest,
-        request={**asked.model_dump(mode="json"), "model": model.digest},
+        request=document,
         root=root_cube(model.summary["neurons"]),
     )
+    if job.request != document:
+        detail = f"the Idempotency-Key {idempotency_key!r} was sent before with another request; take a new key"
+        raise Refusal(problem("idempotency-key-reused", detail))
     wait = min(preferred_wait(prefer), context.settings.longest_wait)
     job = await _after(context, job.id, wait)
     location = str(request.url_for("get_count", job_id=job.id).path)
@@ -133,6 +141,13 @@ def _count_request(form: Form) -> CountRequest:
         detail = f"the request has {found} of them; needed is the part 'model' (a file) or the field 'model' (a digest)"
         raise Refusal(problem("invalid-request", detail))
     return asked
+
+
+def _job_id(idempotency_key: str | None) -> str:
+    """A new id; with a key, the id that every request with this key gets."""
+    if idempotency_key is None:
+        return uuid.uuid4().hex
+    return hashlib.sha256(f"Idempotency-Key {idempotency_key}".encode()).hexdigest()[:32]
 
 
 async def _after(context: Context, job_id: str, seconds: float) -> Job:

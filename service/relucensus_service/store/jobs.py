@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from relucensus.engines.protocol import OpenCube
 from relucensus_service.jobs import COUNTING, Job, JobState
@@ -20,7 +21,16 @@ class Jobs:
         self._database = database
 
     def create(self, job_id: str, *, model: str, request: Mapping[str, Any], root: OpenCube) -> Job:
-        """Queue a job whose frontier is the root cube."""
+        """Queue a job whose frontier is the root cube; if there is a job with this id already, that job as it is."""
+        try:
+            return self._created(job_id, model, request, root)
+        except IntegrityError:
+            existing = self.find(job_id)
+            if existing is None:
+                raise
+            return existing
+
+    def _created(self, job_id: str, model: str, request: Mapping[str, Any], root: OpenCube) -> Job:
         with self._database.write() as connection:
             number = connection.execute(
                 insert(jobs)
