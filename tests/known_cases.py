@@ -1,12 +1,16 @@
 """The test networks with known counts, as problems."""
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from relucensus import Box, Definition, Network, Problem, read_model
 
+ACAS_XU_PLACES = [os.environ.get("ACASXU_DIR", ""), Path(__file__).parents[2] / "shared" / "cases" / "acasxu"]
+ACAS_XU = next((Path(place) for place in ACAS_XU_PLACES if place and Path(place).is_dir()), None)
+NO_ACAS_XU = "the ACAS Xu networks are third-party data; set ACASXU_DIR to their folder"
 CASES = Path(__file__).parent / "cases"
 KNOWN_ANSWERS: list[dict[str, Any]] = json.loads((CASES / "known_answers.json").read_text())
 NETWORKS: list[dict[str, Any]] = json.loads((CASES / "cases.json").read_text())

@@ -172,7 +172,7 @@ BAD_FILES: list[tuple[str, Callable[[], bytes], str]] = [
 def test_a_bad_file_is_refused_with_status_2(saved: Any, make: Callable[[], bytes], said: str) -> None:
     answer = run(saved(make()), *BOX)
     assert (answer.exit_code, answer.stdout) == (2, "")
-    assert answer.stderr.startswith("error: Un") or answer.stderr.startswith("error: Invalid network: ")
+    assert answer.stderr.startswith(("error: Un", "error: Invalid network: ", "error: Refused format: "))
     assert said.lower() in answer.stderr.lower()
     assert len(answer.stderr) > len("error: Unreadable model: ") + 20
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,10 +14,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from known_cases import ACAS_XU, NO_ACAS_XU
 from relucensus.readers import read_model
 
 CASES = Path(__file__).parents[1] / "cases"
-ACAS_XU = Path(os.environ.get("ACASXU_DIR", CASES / "acasxu"))
 RNG = np.random.default_rng(7)
 X = "the value"
 
@@ -260,8 +259,9 @@ def test_the_onnx_file_and_the_state_dict_of_a_case_are_the_same_network(path: P
 
 
 @pytest.mark.acasxu
-@pytest.mark.skipif(not ACAS_XU.is_dir(), reason="set ACASXU_DIR to the folder of the ACAS Xu networks")
+@pytest.mark.skipif(ACAS_XU is None, reason=NO_ACAS_XU)
 def test_the_acas_xu_networks_are_read() -> None:
+    assert ACAS_XU is not None
     for path in ACAS_XU.glob("*.onnx"):
         read = read_model(path.read_bytes())
         assert read.network.widths == (50,) * 6
