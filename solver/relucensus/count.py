@@ -292,12 +292,13 @@ def _settled(
     frontier = [OpenCube(Cube(), found=1, at_most=2**problem.network.neurons)]
     name, strategy = engine
     while frontier:
-        left = None if budget is None else _left(budget, started, tally.regions)
-        if left is None:
+        proven = tally.regions + sum(still_open.found for still_open in frontier)
+        if budget is None or _left(budget, started, proven) is None:
             break
+        still_open = frontier.pop()
+        left = _left(budget, started, proven - still_open.found) or _SPENT
         slice_seconds = None if strategy == "plain" else _SLICE_SECONDS
         seconds = min((s for s in (slice_seconds, left.seconds) if s is not None), default=None)
-        still_open = frontier.pop()
         settlement = settle(problem, still_open, engine=name, strategy=strategy, budget=Budget(seconds, left.regions))
         tally = tally.plus(settlement)
         frontier += settlement.open

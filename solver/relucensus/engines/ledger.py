@@ -66,7 +66,7 @@ class Ledger:
         """A cube to leave open, with its proven upper bound; it must be proven to hold a region."""
         self._note(cube.symbols)
         network = self.preactivations.network
-        return OpenCube(cube, max(found, 0), most_regions_in_cube(network.widths, network.inputs, cube.depth))
+        return OpenCube(cube, max(found, 1), most_regions_in_cube(network.widths, network.inputs, cube.depth))
 
     def settlement(self, left: Sequence[OpenCube], *, patterns: int | None = None) -> Settlement:
         """What was established, with these cubes left open."""

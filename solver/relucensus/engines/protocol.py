@@ -20,9 +20,10 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class OpenCube:
-    """A cube still to settle, proven non-empty.
+    """A cube still to settle, proven to hold something.
 
-    `found`: regions already proven to exist in it (found again when it is settled; they count only if work stops).
+    `found`: regions already proven to exist in it (found again when it is settled; they count only if work stops);
+    0 only where the cube holds nothing but activation patterns of lower dimension.
     `at_most`: a proven upper bound on its regions.
     """
 

@@ -33,6 +33,18 @@ _OPTIONS: Final = {
     "mip_heuristic_effort": 0.0,
 }
 
+# What Pyomo compares with its model before every solve; here only cuts are added, and the solver is told of them.
+_LOOKED_FOR_BY_DEFAULT: Final = (
+    "check_for_new_or_removed_constraints",
+    "check_for_new_or_removed_vars",
+    "check_for_new_or_removed_params",
+    "check_for_new_objective",
+    "update_constraints",
+    "update_vars",
+    "update_parameters",
+    "update_named_expressions",
+)
+
 
 class Verdict(Enum):
     """Why a search ended without a pattern."""
@@ -72,6 +84,14 @@ class _SilentHighs(Highs):  # type: ignore[misc]
         self._solver_model.run()
         return self._postsolve(io.StringIO())
 
+    def forget(self) -> None:
+        """Start the next solve from scratch."""
+        self._solver_model.clearSolver()
+
+    def seconds_run(self) -> float:
+        """What HiGHS counts as its run time: the sum over all solves, which its time limit is compared with."""
+        return float(self._solver_model.getRunTime())
+
 
 class CubeModel:
     """The model of one cube; `next_pattern` finds patterns until it is infeasible.
@@ -89,11 +109,7 @@ class CubeModel:
         self._solver.config.load_solutions = False
         self._solver.config.raise_exception_on_nonoptimal_result = False
         self._solver.config.solver_options = dict(_OPTIONS)
-        for update in ("check_for_new_or_removed_constraints", "check_for_new_or_removed_vars", "update_vars"):
-            setattr(self._solver.config.auto_updates, update, False)
-        for update in ("check_for_new_or_removed_params", "check_for_new_objective", "update_constraints"):
-            setattr(self._solver.config.auto_updates, update, False)
-        for update in ("update_parameters", "update_named_expressions"):
+        for update in _LOOKED_FOR_BY_DEFAULT:
             setattr(self._solver.config.auto_updates, update, False)
         self._started = False
 
@@ -107,24 +123,22 @@ class CubeModel:
         """Symbols of the free neurons that the model still admits; `INFEASIBLE` only if presolve on and off agree."""
         answer = self._solve(seconds, presolve=True)
         if answer is Verdict.INFEASIBLE or answer is Verdict.UNKNOWN:
-            self._solver._solver_model.clearSolver()
+            self._solver.forget()
             answer = self._solve(seconds, presolve=False)
         return answer
 
     def _solve(self, seconds: float | None, *, presolve: bool) -> tuple[int, ...] | Verdict:
         self.solves += 1
         self._solver.config.solver_options["presolve"] = "choose" if presolve else "off"
-        self._solver.config.time_limit = None if seconds is None else self._elapsed() + max(seconds, 1e-3)
+        if seconds is not None:
+            before = self._solver.seconds_run() if self._started else 0.0
+            self._solver.config.time_limit = before + max(seconds, 1e-3)
         results = self._solver.solve(self._model)
         self._started = True
         if results.solution_status in (SolutionStatus.optimal, SolutionStatus.feasible):
             values = results.solution_loader.get_vars([self._model.z[k] for k in range(len(self.free))])
             return tuple(ACTIVE if value > 0.5 else INACTIVE for value in values.values())
         return _MEANING.get(results.termination_condition, Verdict.UNKNOWN)
-
-    def _elapsed(self) -> float:
-        """HiGHS counts its run time over all solves of one instance; the limit is on the sum."""
-        return float(self._solver._solver_model.getRunTime()) if self._started else 0.0
 
     def _cut(self, cut: Cut) -> Any:
         variables, coefficients, constant = [], [], -1.0
