@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
-# Compiled once here: tests start many processes, and some environments forbid writing bytecode on import.
-COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/torch/' $(VENV)/lib >/dev/null 2>&1
+# Compiled once here, on all cores: a count starts several processes, and some environments forbid writing bytecode.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(torch|pip|onnx/backend|onnx/reference|tests)/' $(VENV)/lib \
+	>/dev/null 2>&1 || true
 SETUP := pyproject.toml constraints.txt
 
 .PHONY: help demo test check lint types layers format clean
@@ -18,11 +19,12 @@ $(BIN)/python:
 
 $(VENV)/.for-running: $(SETUP) | $(BIN)/python
 	$(PIP) --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.for-development: $(SETUP) | $(BIN)/python
 	$(PIP) --editable ".[dev]"
-	@$(COMPILE) || true
+	@$(COMPILE)
 	@touch $@ $(VENV)/.for-running
 
 demo: $(VENV)/.for-running  ## start the embedded service, upload an example network, print its counts
