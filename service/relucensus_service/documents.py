@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from relucensus_service.problems import Refusal, problem
+
+_MOST_FIELDS: Final = 64
 
 
 def parsed(text: str) -> Any:
@@ -27,6 +29,8 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > _MOST_FIELDS:
+        raise _refusal(f"an object in the request has {len(pairs)} fields; accepted are at most {_MOST_FIELDS}")
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]

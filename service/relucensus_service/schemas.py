@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from relucensus.values.names import ENGINES, STRATEGIES
@@ -35,7 +35,16 @@ def _one_of(names: tuple[str, ...], what: str) -> AfterValidator:
 
 def _box_only(value: Any) -> Any:
     if isinstance(value, dict) and value.get("kind") == "slice":
-        raise PydanticCustomError("not_yet", 'slices are not supported yet; needed is {{"kind": "box", …}}')
+        raise PydanticCustomError("not_yet", "slices are not supported yet; needed is a domain of kind 'box'")
+    return value
+
+
+def _first_mistake(value: Any) -> Any:
+    """Stop at the first entry of a list that is no number: a list of mistakes would be as long as the list."""
+    if isinstance(value, list):
+        for i, entry in enumerate(value):
+            if isinstance(entry, bool) or not isinstance(entry, int | float):
+                raise PydanticCustomError("not_a_number", f"entry {i} is not a number")
     return value
 
 
@@ -51,11 +60,14 @@ def _distinct(value: list[Definition]) -> list[Definition]:
     return value
 
 
+_MOST_ERRORS: Final = 20
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-Bound = float | list[float]
+Bound = Annotated[float | list[float], BeforeValidator(_first_mistake)]
 EngineName = Annotated[str, _one_of(ENGINES, "engine"), Field(json_schema_extra={"enum": list(ENGINES)})]
 CheckingEngine = Annotated[str, _one_of(ENGINES[1:], "engine"), Field(json_schema_extra={"enum": list(ENGINES[1:])})]
 StrategyName = Annotated[str, _one_of(STRATEGIES, "strategy"), Field(json_schema_extra={"enum": list(STRATEGIES)})]
@@ -88,7 +100,7 @@ class CountRequest(_Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra={"example": REQUEST_EXAMPLE})
 
     domain: Annotated[BoxDomain, BeforeValidator(_box_only)]
-    definitions: Annotated[list[DefinitionName], AfterValidator(_distinct)] = Field(
+    definitions: Annotated[list[DefinitionName], FailFast(), AfterValidator(_distinct)] = Field(
         default=list(DEFAULT_DEFINITIONS), min_length=1, description="what to count"
     )
     engine: EngineName = Field(default="auto", description="who counts")
@@ -213,7 +225,9 @@ def problem_of_validation(error: ValidationError) -> Problem:
 
 def problem_of_field_errors(entries: list[tuple[tuple[Any, ...], str]]) -> Problem:
     """The same, from places and messages."""
-    errors = [{"field": _dotted(place), "message": message} for place, message in entries]
+    errors = [{"field": _dotted(place), "message": message} for place, message in entries[:_MOST_ERRORS]]
+    if len(entries) > _MOST_ERRORS:
+        errors.append({"field": "", "message": f"and {len(entries) - _MOST_ERRORS} more"})
     detail = "; ".join(
         f"{entry['field']}: {entry['message']}" if entry["field"] else entry["message"] for entry in errors
     )
@@ -234,6 +248,8 @@ def _dotted(place: tuple[Any, ...]) -> str:
 def job_view(job: Job) -> dict[str, Any]:
     """The job on the wire (`JobView`)."""
     regions = job.regions if job.state.done else job.regions + job.found
+    if job.result is not None:
+        regions = job.result["counts"].get("activation_regions", {"value": regions})["value"]
     return {
         "id": job.id,
         "state": job.state.value,

@@ -17,7 +17,7 @@ from relucensus_service.options import (
     log_to_stderr,
     settings_of,
 )
-from relucensus_service.settings import DEFAULT_DATA, Settings
+from relucensus_service.settings import DEFAULT_DATA, InvalidSetting, Settings
 from relucensus_service.supervisor import Supervisor, locked
 
 
@@ -32,7 +32,10 @@ def serve(
     log_to_stderr()
     with explained():
         settings = settings_of(data, database_url)
-        data.mkdir(parents=True, exist_ok=True)
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidSetting(f"the data directory {data} cannot be made: {error.strerror}") from None
         with locked(data), bound(host, port) as listener, _supervised_runner(data, settings, workers):
             # Loaded while the runner starts its workers.
             from relucensus_service.server import listen, store_of  # noqa: PLC0415

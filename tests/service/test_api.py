@@ -102,6 +102,23 @@ def test_the_same_key_and_request_again_are_the_same_job(client: httpx.Client) -
     assert other.json()["type"] == "urn:relucensus:problem:idempotency-key-reused"
 
 
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        '{"domain": {"lower": -1, "upper": 1}, "definitions": [' + ",".join(['""'] * 9_000) + "]}",
+        '{"domain": {"upper": 1, "lower": [' + ",".join(['""'] * 9_000) + "]}}",
+        '{"domain": {"lower": 0, "upper": 1}, ' + ",".join(f'"k{i}": 1' for i in range(2_000)) + "}",
+        '{"domain": {"lower": 0, "upper": 1}, ' + ",".join(f'"k{i}": 1' for i in range(60)) + "}",
+    ],
+    ids=["definitions", "bounds", "fields", "unknown fields"],
+)
+def test_a_request_with_many_mistakes_gets_a_short_answer(client: httpx.Client, request_text: str) -> None:
+    response = client.post("/count", files={"model": ("m", MODEL)}, data={"request": request_text})
+    assert response.status_code == 422
+    assert response.json()["type"] == "urn:relucensus:problem:invalid-request"
+    assert len(response.content) < 10_000
+
+
 def test_prefer_wait_is_honoured_and_capped_by_what_was_asked(post: Post, client: httpx.Client) -> None:
     job = post().json()
     response = client.get(f"/count/{job['id']}?wait=0.2")
