@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -62,10 +63,11 @@ class Compose:
         return started
 
     def healthy(self, name: str) -> bool:
-        kind, _, *arguments = SERVICES[name]["healthcheck"]["test"]
-        assert kind == "CMD"
-        check = [sys.executable, *(self._here(argument) for argument in arguments)]
-        return subprocess.run(check, stderr=subprocess.DEVNULL, check=False).returncode == 0
+        kind, line = SERVICES[name]["healthcheck"]["test"]
+        assert kind == "CMD-SHELL"
+        program, *arguments = shlex.split(self._here(line))
+        assert program == "python3"
+        return subprocess.run([sys.executable, *arguments], stderr=subprocess.DEVNULL, check=False).returncode == 0
 
     def _here(self, value: str) -> str:
         if value.startswith("postgresql://"):
