@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from relucensus.values.pattern import Cube
 from relucensus.values.problem import Budget, Problem
@@ -58,10 +58,6 @@ class Settlement:
     mergeable: tuple[Mergeable, ...] = ()
     patterns: int | None = None
     statistics: Statistics = field(default_factory=Statistics)
-
-    def to_json(self) -> dict[str, Any]:
-        """The parts that are sums, for a log or a database row."""
-        return {"regions": self.regions, "prefixes": list(self.prefixes), "statistics": self.statistics.to_json()}
 
 
 class Engine(Protocol):
