@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from relucensus.values.activation import ACTIVATIONS
 from relucensus.values.names import ENGINES, STRATEGIES
-from relucensus.values.network import ACTIVATIONS
 from relucensus.values.problem import DEFAULT_DEFINITIONS, Definition
 from relucensus_service.jobs import Job
 from relucensus_service.problems import Problem, problem

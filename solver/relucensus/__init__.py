@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from relucensus.errors import CensusError
-from relucensus.values.domain import Box
+from relucensus.values.activation import Activation
+from relucensus.values.domain import Box, Slice
 from relucensus.values.network import Layer, Network
 from relucensus.values.problem import Budget, Definition, Problem
 from relucensus.values.result import Count, CountResult, Statistics, Status
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from relucensus.readers import read_model
 
 __all__ = [
+    "Activation",
     "Box",
     "Budget",
     "CensusError",
@@ -32,6 +34,7 @@ __all__ = [
     "Layer",
     "Network",
     "Problem",
+    "Slice",
     "Statistics",
     "Status",
     "count_regions",

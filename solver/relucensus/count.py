@@ -183,7 +183,7 @@ def conclude(
         regions_after_layer=tally.prefixes,
         engine=engine,
         network=summary.document,
-        domain=problem.box.to_json(),
+        domain=problem.domain.to_json(),
         bounds=reported,
         statistics=replace(
             statistics,

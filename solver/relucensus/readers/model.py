@@ -10,7 +10,8 @@ from relucensus.readers.limits import ReaderLimits, shown
 from relucensus.readers.onnx import read_onnx
 from relucensus.readers.safetensors import read_safetensors
 from relucensus.readers.state_dict import read_state_dict
-from relucensus.values.network import ACTIVATIONS, Network
+from relucensus.values.activation import ACTIVATIONS
+from relucensus.values.network import Network
 
 DEFAULT_LIMITS: Final = ReaderLimits()
 

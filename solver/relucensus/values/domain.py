@@ -1,4 +1,7 @@
-"""The input domain: a closed box. Coordinates with ``lower == upper`` are fixed and substituted out later."""
+"""The input domain: a closed box, or a slice, the affine image of one.
+
+Coordinates with ``lower == upper`` are fixed and substituted out later.
+"""
 
 from __future__ import annotations
 
@@ -75,3 +78,86 @@ def _spread(name: str, bound: Bound, inputs: int) -> NDArray[np.float64]:
             f"needed is one number or {inputs} numbers"
         )
     return array
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """The affine image ``x = origin + directions^T u`` of a box in u: a line or plane through inputs, or more.
+
+    `origin` (inputs,), `directions` (k, inputs), float64, finite, read-only; `parameters` is the box of u, (k,).
+    Regions of a slice are the regions of the network composed with this map.
+
+    Raises:
+        InvalidDomain: shapes that do not fit each other, or an entry that is not finite.
+    """
+
+    origin: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    parameters: Box
+
+    def __post_init__(self) -> None:
+        shape = self.directions.shape
+        if self.origin.ndim != 1 or len(shape) != 2 or shape[1] != self.origin.shape[0] or not shape[0]:
+            raise InvalidDomain(
+                f"the slice's origin has shape {list(self.origin.shape)}, its directions {list(shape)}; "
+                "needed are n numbers and at least one list of n numbers"
+            )
+        if self.parameters.dimension != shape[0]:
+            raise InvalidDomain(
+                f"the slice has {shape[0]} directions and bounds for {self.parameters.dimension}; needed is the same"
+            )
+        for name, array in (("origin", self.origin), ("directions", self.directions)):
+            bad = np.argwhere(~np.isfinite(array))
+            if len(bad):
+                where = tuple(int(i) for i in bad[0])
+                raise InvalidDomain(f"{name}{list(where)} is {array[where]}; every entry must be a finite number")
+            array.setflags(write=False)
+
+    @classmethod
+    def from_bounds(
+        cls, origin: Sequence[float], directions: Sequence[Sequence[float]], lower: Bound, upper: Bound
+    ) -> Slice:
+        """The slice with these bounds on u; a number stands for the same bound in every direction; copies the lists.
+
+        >>> Slice.from_bounds([0, 0], [[1, 1]], 0, 1).dimension
+        2
+        """
+        try:
+            start = np.array(origin, dtype=np.float64)
+            along = np.array(directions, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidDomain(f"origin and directions must be lists of numbers ({error})") from None
+        count = along.shape[0] if along.ndim == 2 else 0
+        return cls(start, along, Box.from_bounds(lower, upper, count))
+
+    @classmethod
+    def through(cls, points: Sequence[Sequence[float]], lower: Bound = 0.0, upper: Bound = 1.0) -> Slice:
+        """The line through two points, the plane through three, ...: ``u = 0`` is the first, a unit vector another.
+
+        The differences of the points are rounded to float64; the slice is exactly what `origin` and `directions` say.
+        """
+        if len(points) < 2:
+            raise InvalidDomain(f"a slice through {len(points)} points; needed are two or more")
+        try:
+            first, *rest = (np.array(point, dtype=np.float64) for point in points)
+            return cls.from_bounds(first.tolist(), [(point - first).tolist() for point in rest], lower, upper)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidDomain(f"the points of a slice must be lists of the same length ({error})") from None
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates of x."""
+        return int(self.origin.shape[0])
+
+    def to_json(self) -> dict[str, Any]:
+        """The domain as it appears in requests and results."""
+        return {
+            "kind": "slice",
+            "origin": self.origin.tolist(),
+            "directions": self.directions.tolist(),
+            "lower": self.parameters.lower.tolist(),
+            "upper": self.parameters.upper.tolist(),
+        }
+
+
+Domain = Box | Slice

@@ -14,7 +14,8 @@ from flint import fmpz_mat
 
 from relucensus.arithmetic import AffineMap
 from relucensus.errors import InvalidDomain, InvalidRequest
-from relucensus.values.domain import Box
+from relucensus.values.domain import Box, Domain, Slice
+from relucensus.values.lowering import Lowering, lowered
 from relucensus.values.network import Layer, Network
 
 
@@ -37,37 +38,60 @@ DEFAULT_DEFINITIONS: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """Count these definitions of this network on this box.
+    """Count these definitions of this network on this domain, a box or a slice.
 
     Definitions may be given by name.
 
     Raises:
-        InvalidDomain: the box has another dimension than the network.
+        InvalidDomain: the domain has another dimension than the network.
         InvalidRequest: no definition, one that does not exist, or one named twice.
     """
 
     network: Network
-    box: Box
+    domain: Domain
     definitions: tuple[Definition, ...] = DEFAULT_DEFINITIONS
 
     def __post_init__(self) -> None:
-        if self.box.dimension != self.network.inputs:
+        if self.domain.dimension != self.network.inputs:
+            kind = "box" if isinstance(self.domain, Box) else "slice"
             raise InvalidDomain(
-                f"the box has {self.box.dimension} coordinates, the network has {self.network.inputs} inputs"
+                f"the {kind} has {self.domain.dimension} coordinates, the network has {self.network.inputs} inputs"
             )
         object.__setattr__(self, "definitions", _known(self.definitions))
 
+    @property
+    def box(self) -> Box:
+        """The box of the coordinates that vary: the domain, or the parameters of the slice."""
+        return self.domain.parameters if isinstance(self.domain, Slice) else self.domain
+
+    @cached_property
+    def lowering(self) -> Lowering:
+        """The network with hinges only, and which neuron each of its rows belongs to."""
+        return lowered(self.network)
+
     @cached_property
     def free(self) -> Problem:
-        """The same problem on a full-dimensional box: fixed coordinates substituted out exactly."""
-        loose = np.flatnonzero(self.box.lower < self.box.upper)
-        if len(loose) == self.box.dimension:
+        """The same problem for engines: a network of hinges on a full-dimensional box.
+
+        A slice is composed with the first layer and fixed coordinates are substituted out, exactly.
+        """
+        network, box = self.lowering.network, self.box
+        if isinstance(self.domain, Slice):
+            network = _composed(network, AffineMap.from_floats(self.domain.directions.T, self.domain.origin))
+        loose = np.flatnonzero(box.lower < box.upper)
+        if len(loose) < box.dimension:
+            network = _composed(network, _embedding(box, loose.tolist()))
+            box = Box(box.lower[loose], box.upper[loose])
+        if network is self.network and box is self.domain:
             return self
-        placed = _embedding(self.box, loose.tolist())
-        first, *rest = self.network.layers
-        layers = [Layer.from_exact(first.exact.after(placed)), *rest]
-        network = Network(tuple(layers[:-1]), layers[-1], self.network.activation)
-        return Problem(network, Box(self.box.lower[loose], self.box.upper[loose]), self.definitions)
+        return Problem(network, box, self.definitions)
+
+
+def _composed(network: Network, inner: AffineMap) -> Network:
+    """The network after an affine map of its inputs."""
+    first, *rest = network.layers
+    layers = [Layer.from_exact(first.exact.after(inner), activations=first.activations), *rest]
+    return Network(tuple(layers[:-1]), layers[-1])
 
 
 def _known(definitions: Sequence[str]) -> tuple[Definition, ...]:
