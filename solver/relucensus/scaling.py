@@ -2,32 +2,35 @@
 
 Multiplying a neuron's weights and bias by a positive power of two, and dividing the weights that read it by the same,
 changes no pattern (MATH §3). Chosen so that ``sum_j |w_ij| + |b_i| <= 1`` for inputs in [-1, 1] and activations in
-[0, 1], no product over the layers overflows, and what underflows is negligible beside the bound of its row.
+[-1, 1], no product over the layers overflows, and what underflows is negligible beside the bound of its row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import frexp, ldexp
 
 import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.arithmetic import AffineMap, split
-from relucensus.values.network import Network
+from relucensus.values.network import Layer, Network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BalancedLayer:
     """A layer of the rescaled network: row i of the layer, read through rescaled columns, times ``2**exponents[i]``.
 
-    Every entry differs from the exact one by a relative 2**-52 and an absolute 2**-1074 at most.
+    `slopes` (rows, 2) are those of the hinges for z <= 0 and z > 0, between -1 and 1. Every entry differs from the
+    exact one by a relative 2**-52 and an absolute 2**-1074 at most; an entry that is zero is exactly zero.
     """
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
     exponents: tuple[int, ...]
+    slopes: NDArray[np.float64]
 
 
 def balanced(network: Network, first: AffineMap, half_widths: NDArray[np.float64]) -> tuple[BalancedLayer, ...]:
@@ -42,15 +45,31 @@ def balanced(network: Network, first: AffineMap, half_widths: NDArray[np.float64
     halves = [frexp(half) for half in half_widths.tolist()]
     columns = [exponent for _, exponent in halves]
     factors = [mantissa for mantissa, _ in halves]
-    for layer in (first, *(layer.exact for layer in network.layers[1:])):
-        current = _balanced(layer, columns, factors)
+    for layer, exact in zip(network.layers, (first, *(layer.exact for layer in network.layers[1:])), strict=True):
+        slopes, sizes = _slopes(layer)
+        current = _balanced(exact, columns, factors, slopes)
         layers.append(current)
-        columns = [-exponent for exponent in current.exponents]
+        columns = [size - exponent for size, exponent in zip(sizes, current.exponents, strict=True)]
         factors = [1.0] * len(columns)
     return tuple(layers)
 
 
-def _balanced(layer: AffineMap, columns: Sequence[int], factors: Sequence[float]) -> BalancedLayer:
+def _slopes(layer: Layer) -> tuple[NDArray[np.float64], list[int]]:
+    """The slopes of the layer's hinges, and the exponents of the powers of two that were divided out of them."""
+    table, sizes = np.zeros((layer.rows, 2)), []
+    for row, activation in enumerate(layer.row_activations):
+        pair = (activation.slopes[0], activation.slopes[-1])
+        largest = max(abs(slope) for slope in pair)
+        size = 0 if not largest else largest.numerator.bit_length() - largest.denominator.bit_length() + 1
+        size -= int(largest <= Fraction(2) ** (size - 1))
+        sizes.append(size)
+        table[row] = [float(slope / Fraction(2) ** size) for slope in pair]
+    return table, sizes
+
+
+def _balanced(
+    layer: AffineMap, columns: Sequence[int], factors: Sequence[float], slopes: NDArray[np.float64]
+) -> BalancedLayer:
     room = (len(columns) + 1).bit_length()
     offset = layer.denominator.bit_length() - 1
     divisor = layer.denominator / (1 << offset)
@@ -66,4 +85,4 @@ def _balanced(layer: AffineMap, columns: Sequence[int], factors: Sequence[float]
         exponents.append(exponent)
         weights[i] = [ldexp(m * f / divisor, e + exponent) for (m, e), f in zip(entries, factors, strict=True)]
         bias[i] = ldexp(constant[0] / divisor, constant[1] + exponent)
-    return BalancedLayer(weights, bias, tuple(exponents))
+    return BalancedLayer(weights, bias, tuple(exponents), slopes)
