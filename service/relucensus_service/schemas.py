@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from relucensus.values.activation import ACTIVATIONS
+from relucensus.errors import UnsupportedModel
+from relucensus.values.activation import ACTIVATIONS, activation_named
 from relucensus.values.names import ENGINES, STRATEGIES
 from relucensus.values.problem import DEFAULT_DEFINITIONS, Definition
 from relucensus_service.jobs import Job
@@ -48,6 +49,14 @@ def _first_mistake(value: Any) -> Any:
     return value
 
 
+def _activation(value: str) -> str:
+    try:
+        activation_named(value)
+    except UnsupportedModel as error:
+        raise PydanticCustomError("unknown_name", "{reason}", {"reason": str(error)}) from None
+    return value
+
+
 def _no_certificate(value: bool) -> bool:
     if value:
         raise PydanticCustomError("not_yet", "certificates are not available yet")
@@ -72,7 +81,7 @@ EngineName = Annotated[str, _one_of(ENGINES, "engine"), Field(json_schema_extra=
 CheckingEngine = Annotated[str, _one_of(ENGINES[1:], "engine"), Field(json_schema_extra={"enum": list(ENGINES[1:])})]
 StrategyName = Annotated[str, _one_of(STRATEGIES, "strategy"), Field(json_schema_extra={"enum": list(STRATEGIES)})]
 ActivationName = Annotated[
-    str, _one_of(ACTIVATIONS, "activation"), Field(json_schema_extra={"enum": list(ACTIVATIONS)})
+    str, AfterValidator(_activation), Field(json_schema_extra={"examples": [*ACTIVATIONS, "leaky_relu:0.2"]})
 ]
 DefinitionName = Annotated[Definition, Field(strict=False)]
 

@@ -22,6 +22,7 @@ from torch import nn
 
 from relucensus.errors import CensusError, InvalidNetwork, UnreadableModel, UnsupportedModel
 from relucensus.readers import ReaderLimits, read_model
+from relucensus.values.activation import ACTIVATIONS, activation_named
 
 
 def saved(content: Any, **options: Any) -> bytes:
@@ -193,7 +194,10 @@ def test_a_file_that_is_no_dict_is_refused() -> None:
     [
         (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.ReLU()), "'1.running_mean' belongs to a batch norm"),
         (nn.Sequential(nn.Conv2d(1, 2, 3)), "'0.weight' has shape 2x1x3x3 (the shape of a convolution)"),
-        (nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)), "'1.weight' has shape 3 (the shape of a normalisation)"),
+        (
+            nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)),
+            "'1.weight' has shape 3 (the shape of a normalisation or a PReLU)",
+        ),
         (nn.LSTM(2, 3), "'weight_ih_l0' is not the tensor of a linear layer"),
         (nn.Sequential(nn.Linear(2, 3), nn.Bilinear(2, 2, 3)), "'1.weight' has shape 3x2x2"),
     ],
@@ -322,3 +326,27 @@ def test_a_mutated_pickle_is_read_or_refused_but_never_crashes(position: int, by
     data = rewritten(DATA, lambda name, content: program if name.endswith("data.pkl") else content)
     with contextlib.suppress(CensusError):
         read_model(data)
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "leaky_relu:0.2", "leaky_relu:-3"])
+def test_the_activation_that_is_asked_for_stands_between_the_layers(name: str) -> None:
+    read = read_model(saved(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)).state_dict()), activation=name)
+    assert read.network.hidden[0].activations == (activation_named(name),)
+    assert read.notes == [f"a bare state_dict does not name its activation; taken as {name}"]
+
+
+@pytest.mark.parametrize(
+    "name", ["leaky_relu:nan", "leaky_relu:", "relu:1", "elu", "leaky_relu:inf", "leaky_relu:1\n", "x" * 500]
+)
+def test_an_activation_without_a_finite_slope_is_refused(name: str) -> None:
+    data = saved(nn.Linear(2, 3).state_dict())
+    with pytest.raises(UnsupportedModel, match="activation .* is not supported; known are relu, leaky_relu") as caught:
+        read_model(data, activation=name)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("slopes", [1, 3])
+def test_the_slopes_of_a_prelu_are_refused_and_never_ignored(slopes: int) -> None:
+    module = nn.Sequential(nn.Linear(2, 3), nn.PReLU(slopes), nn.Linear(3, 1))
+    with pytest.raises(UnsupportedModel, match=r"'1\.weight' has shape . \(the shape of a normalisation or a PReLU\)"):
+        read_model(saved(module.state_dict()))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from relucensus.errors import RefusedFormat, UnreadableModel, UnsupportedModel
-from relucensus.readers.limits import ReaderLimits, shown
+from relucensus.errors import RefusedFormat, UnreadableModel
+from relucensus.readers.limits import ReaderLimits
 from relucensus.readers.onnx import read_onnx
 from relucensus.readers.safetensors import read_safetensors
 from relucensus.readers.state_dict import read_state_dict
-from relucensus.values.activation import ACTIVATIONS
+from relucensus.values.activation import activation_named
 from relucensus.values.network import Network
 
 DEFAULT_LIMITS: Final = ReaderLimits()
@@ -46,22 +46,22 @@ class ReadModel:
 def read_model(data: bytes, *, activation: str = "relu", limits: ReaderLimits = DEFAULT_LIMITS) -> ReadModel:
     """The network in the bytes of an ONNX, safetensors or `state_dict` file; nothing in the file is executed.
 
-    `activation` is what stands between the layers of a file that does not say so (safetensors, `state_dict`).
+    `activation` is what stands between the layers of a file that does not say so (safetensors, `state_dict`): one of
+    `relucensus.values.activation.ACTIVATIONS`, or ``leaky_relu:0.2`` for another slope.
 
     Raises:
         UnreadableModel: not a model file, or a damaged one.
         UnsupportedModel: a model that is not a chain of linear layers and ReLUs, or one beyond the limits.
         InvalidNetwork: shapes that do not chain, or weights that are not finite.
     """
-    if activation not in ACTIVATIONS:
-        raise UnsupportedModel(f"activation {shown(activation)} is not supported; known are {', '.join(ACTIVATIONS)}")
+    between = activation_named(activation)
     limits.check_bytes(len(data))
     match _sniffed(data):
         case "state_dict":
-            network, notes = read_state_dict(data, limits)
+            network, notes = read_state_dict(data, limits, between)
             return ReadModel(network, "state_dict", None, [*notes, _taken(activation, "state_dict")])
         case "safetensors":
-            network, notes = read_safetensors(data, limits)
+            network, notes = read_safetensors(data, limits, between)
             return ReadModel(network, "safetensors", None, [*notes, _taken(activation, "safetensors file")])
         case _:
             network, input_shape, notes = read_onnx(data, limits)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from relucensus.errors import InvalidNetwork, UnsupportedModel
 from relucensus.readers.limits import ReaderLimits, shape_text, shown
 from relucensus.readers.number_formats import FLOATS
+from relucensus.values.activation import Activation
 from relucensus.values.network import Layer, Network
 
 _NORMALISATION: Final = ("running_mean", "running_var", "num_batches_tracked")
@@ -101,7 +102,7 @@ def layers_in_forced_order(tensors: Sequence[NamedTensor], limits: ReaderLimits)
     return order, f"layers taken in the only order that fits their shapes: {_listed([a.prefix for a in order])}"
 
 
-def network_of_layers(layers: Sequence[NamedLayer], limits: ReaderLimits) -> Network:
+def network_of_layers(layers: Sequence[NamedLayer], limits: ReaderLimits, activation: Activation) -> Network:
     """The network in which these layers follow each other, the activation between them.
 
     Raises:
@@ -122,18 +123,18 @@ def network_of_layers(layers: Sequence[NamedLayer], limits: ReaderLimits) -> Net
     limits.check_inputs(layers[0].weight.shape[1])
     limits.check_neurons(sum(layer.weight.shape[0] for layer in layers[:-1]))
     limits.check_weights(sum(math.prod(layer.weight.shape) for layer in layers))
-    built = [_built(layer) for layer in layers]
+    built = [_built(layer, activation) for layer in layers]
     return Network(tuple(built[:-1]), built[-1])
 
 
-def _built(layer: NamedLayer) -> Layer:
+def _built(layer: NamedLayer, activation: Activation) -> Layer:
     rows = layer.weight.shape[0]
     if layer.bias is not None and layer.bias.shape != (rows,):
         raise InvalidNetwork(
             f"{shown(layer.bias.name)} has {layer.bias.shape[0]} entries, {shown(layer.weight.name)} has {rows} rows"
         )
     bias = _finite(layer.bias) if layer.bias is not None else np.zeros(rows)
-    return Layer.from_arrays(_finite(layer.weight), bias, name=shown(layer.prefix))
+    return Layer.from_arrays(_finite(layer.weight), bias, name=shown(layer.prefix), activations=(activation,))
 
 
 def _finite(tensor: NamedTensor) -> NDArray[np.float64]:
@@ -181,7 +182,12 @@ def _check_axes(tensor: NamedTensor, needed: int) -> None:
     axes = len(tensor.shape)
     if axes == needed:
         return
-    kind = {(1, 2): "a normalisation", (3, 2): "a convolution", (4, 2): "a convolution", (5, 2): "a convolution"}
+    kind = {
+        (1, 2): "a normalisation or a PReLU",
+        (3, 2): "a convolution",
+        (4, 2): "a convolution",
+        (5, 2): "a convolution",
+    }
     guess = f" (the shape of {kind[axes, needed]})" if (axes, needed) in kind else ""
     raise UnsupportedModel(f"{shown(tensor.name)} has shape {shape_text(tensor.shape)}{guess}; {_SUPPORTED}")
 

@@ -11,13 +11,14 @@ from relucensus.errors import UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import ReaderLimits, shown
 from relucensus.readers.named_layers import NamedTensor, layers_in_forced_order, network_of_layers
 from relucensus.readers.number_formats import as_float64, stored_type
+from relucensus.values.activation import Activation
 from relucensus.values.network import Network
 
 _TYPES: Final = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64"}
 
 
-def read_safetensors(data: bytes, limits: ReaderLimits) -> tuple[Network, list[str]]:
-    """The network whose linear layers the file holds, and a note on how their order was found.
+def read_safetensors(data: bytes, limits: ReaderLimits, activation: Activation) -> tuple[Network, list[str]]:
+    """The network whose linear layers the file holds, this activation between them, and a note on how their order was found.
 
     Raises:
         UnreadableModel: a damaged header, or offsets that do not fit the file.
@@ -32,7 +33,7 @@ def read_safetensors(data: bytes, limits: ReaderLimits) -> tuple[Network, list[s
         raise UnreadableModel(f"the safetensors file is damaged or cut off ({error})") from None
     tensors = [_named(name, entry, limits) for name, entry in entries]
     layers, note = layers_in_forced_order(tensors, limits)
-    return network_of_layers(layers, limits), [note]
+    return network_of_layers(layers, limits, activation), [note]
 
 
 def _named(name: str, entry: dict[str, Any], limits: ReaderLimits) -> NamedTensor:

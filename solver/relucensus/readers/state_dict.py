@@ -16,6 +16,7 @@ from relucensus.readers.limits import ReaderLimits, shape_text, shown
 from relucensus.readers.named_layers import NamedTensor, layers_in_stored_order, network_of_layers
 from relucensus.readers.number_formats import as_float64, stored_type
 from relucensus.readers.pickled_tensors import SAVE_STATE_DICT, StoredTensor, described_object
+from relucensus.values.activation import Activation
 from relucensus.values.network import Network
 
 _MAX_RECORDS: Final = 10_000
@@ -24,8 +25,8 @@ _TORCHSCRIPT: Final = f"a TorchScript archive holds code and is refused; {SAVE_S
 _PT2: Final = f"a .pt2 archive of torch.export is refused; {SAVE_STATE_DICT}, or export the network as ONNX"
 
 
-def read_state_dict(data: bytes, limits: ReaderLimits) -> tuple[Network, list[str]]:
-    """The network whose linear layers the state_dict holds, and notes on how the file was understood.
+def read_state_dict(data: bytes, limits: ReaderLimits, activation: Activation) -> tuple[Network, list[str]]:
+    """The network whose linear layers the state_dict holds, this activation between them, and notes on how the file was understood.
 
     Raises:
         UnreadableModel: a damaged archive, or a tensor that reaches beyond its storage.
@@ -36,7 +37,7 @@ def read_state_dict(data: bytes, limits: ReaderLimits) -> tuple[Network, list[st
     described, notes = _state_dict_of(described_object(archive.record("data.pkl")))
     tensors = [_named(name, tensor, archive, limits) for name, tensor in described.items()]
     layers = layers_in_stored_order(tensors, limits)
-    return network_of_layers(layers, limits), notes
+    return network_of_layers(layers, limits, activation), notes
 
 
 class _Archive:

@@ -7,15 +7,20 @@ the lower symbol. ReLU has ``T = 1``: symbol 0 inactive, symbol 1 active.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from relucensus.errors import InvalidNetwork
+from relucensus.errors import InvalidNetwork, UnsupportedModel
 
 Number = Fraction | float | int
+
+_SHOWN_CHARACTERS: Final = 80
+_NUMBER: Final = re.compile(r"[-+]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][-+]?[0-9]{1,4})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,30 @@ ACTIVATIONS: Final = {
     "hard_tanh": HARD_TANH,
     "abs": ABS,
 }
+
+
+def activation_named(text: str) -> Activation:
+    """The function of this name, one of `ACTIVATIONS`; ``leaky_relu:0.2`` is a leaky ReLU with the slope 0.2.
+
+    A slope is taken as the float64 number nearest to it.
+
+    Raises:
+        UnsupportedModel: a name that is not known, or a slope that is not a finite number.
+
+    >>> activation_named("leaky_relu:0.25") == leaky_relu(0.25)
+    True
+    """
+    name, colon, parameter = text.partition(":")
+    if not colon and name in ACTIVATIONS:
+        return ACTIVATIONS[name]
+    slope = float(parameter) if name == "leaky_relu" and _NUMBER.fullmatch(parameter) else math.nan
+    if not math.isfinite(slope):
+        known = ", ".join(ACTIVATIONS)
+        shown = repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")
+        raise UnsupportedModel(
+            f"activation {shown} is not supported; known are {known}, and leaky_relu:SLOPE with a finite number"
+        )
+    return leaky_relu(slope)
 
 
 def name_of(activations: Sequence[Activation]) -> str:
