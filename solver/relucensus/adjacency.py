@@ -2,7 +2,8 @@
 
 Across a facet of a region, the neurons whose preactivation vanishes on the facet's hyperplane may change their
 symbol and no others do. In generic position that is one neuron. Duplicates, opposites, hyperplanes of two layers
-that coincide and flat neurons (identically zero on one side) make it several at once (MATH §2).
+that coincide and flat neurons (identically zero on one side) make it several at once (MATH §2). Neurons without a
+breakpoint have no hyperplane, and one symbol on both sides.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Region:
         """(neurons, neurons): pairs that may have proportional preactivations; None if there is no such pair."""
         forms = self.forms
         lifted = np.concatenate([np.concatenate([f.rows.unit, f.rows.offsets[:, None]], axis=1) for f in forms], axis=0)
-        return nearly_proportional(lifted)
+        bent = np.concatenate([f.bent for f in forms])
+        return nearly_proportional(lifted * bent[:, None])
 
     def any_flat(self) -> bool:
         """Whether some neuron is identically zero on the region."""
@@ -60,7 +62,7 @@ class Region:
             theirs = self.preactivations.forms(layer, symbols).exact
             decided = bytearray(self.pattern[starts[layer] : starts[layer + 1]])
             for j, flat in enumerate(mine.flat):
-                if flat or proportional(wall, row, mine.exact, j):
+                if mine.bent[j] and (flat or proportional(wall, row, mine.exact, j)):
                     sign = proportional(wall, row, theirs, j)
                     decided[j] = ACTIVE if sign * side < 0 else INACTIVE
             symbols += bytes(decided)

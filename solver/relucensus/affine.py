@@ -1,12 +1,15 @@
 """Preactivations as exact affine functions of the input, on the polytope that a prefix of symbols describes.
 
 On a region, every preactivation is affine; the preactivations of layer l depend on the symbols of the layers below
-it only. Throughout: layers and neurons are numbered from 0 in layer order.
+it only. Throughout: the network is one of hinges, at most one breakpoint a neuron and that at zero (`lowering`);
+layers and neurons are numbered from 0 in layer order. A neuron without a breakpoint is *linear*: it has the inactive
+symbol everywhere and bounds nothing, while its activation is its slope times its preactivation.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Container
 from dataclasses import dataclass
@@ -31,9 +34,13 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, eq=False)
 class Forms:
-    """The preactivations of one layer under fixed symbols of the layers below: exact, and rounded over the box."""
+    """The preactivations of one layer under fixed symbols of the layers below: exact, and rounded over the box.
+
+    `bent` says which neurons have a breakpoint; the others are linear.
+    """
 
     rows: Rows
+    bent: tuple[bool, ...]
 
     @property
     def exact(self) -> AffineMap:
@@ -42,10 +49,15 @@ class Forms:
 
     @cached_property
     def constant_sign(self) -> tuple[int | None, ...]:
-        """Per neuron: the sign (-1, 0, 1) of a preactivation that does not depend on the input, else None."""
+        """Per neuron: the sign (-1, 0, 1) of a preactivation that does not depend on the input, else None.
+
+        A linear neuron has 0, as if its preactivation were zero everywhere: only its inactive symbol is possible.
+        """
         signs: list[int | None] = []
         for i, row in enumerate(self.exact.coefficients.tolist()):
-            if any(c != 0 for c in row):
+            if not self.bent[i]:
+                signs.append(0)
+            elif any(c != 0 for c in row):
                 signs.append(None)
             else:
                 constant = self.exact.constants[i, 0]
@@ -54,8 +66,29 @@ class Forms:
 
     @cached_property
     def flat(self) -> tuple[bool, ...]:
-        """Per neuron: whether its preactivation is identically zero."""
-        return tuple(sign == 0 for sign in self.constant_sign)
+        """Per neuron: whether it has a breakpoint and its preactivation is identically zero."""
+        return tuple(bent and sign == 0 for bent, sign in zip(self.bent, self.constant_sign, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Slopes:
+    """The slopes of a layer's hinges as integers over one denominator: a pair a neuron, one for each symbol."""
+
+    pairs: tuple[tuple[int, int], ...]
+    denominator: int
+
+    @classmethod
+    def of(cls, layer: Layer) -> _Slopes:
+        if not all(activation.is_hinge for activation in layer.activations):
+            raise ValueError("a neuron bends elsewhere than at zero; needed is a network of hinges (`Problem.free`)")
+        pairs = [(activation.slopes[0], activation.slopes[-1]) for activation in layer.row_activations]
+        q = math.lcm(*(slope.denominator for pair in pairs for slope in pair))
+        return cls(tuple((int(before * q), int(after * q)) for before, after in pairs), q)
+
+    def applied(self, forms: AffineMap, symbols: bytes) -> AffineMap:
+        """The activations of a layer with these preactivations and symbols; the denominator is the same for all."""
+        factors = [pair[symbol] for pair, symbol in zip(self.pairs, symbols, strict=True)]
+        return forms.scaled(factors, self.denominator)
 
 
 class Preactivations:
@@ -70,6 +103,7 @@ class Preactivations:
         self.network = problem.network
         self.box = ExactBox(problem.box)
         self.starts = (0, *accumulate(self.network.widths))
+        self._slopes = tuple(_Slopes.of(layer) for layer in self.network.hidden)
         self._forms: OrderedDict[bytes, Forms] = OrderedDict()
         self._activations: OrderedDict[bytes, AffineMap] = OrderedDict()
 
@@ -99,7 +133,7 @@ class Preactivations:
         known = self._forms.get(below)
         if known is None:
             exact = _after(self.network.layers[layer], self._activation(layer, below))
-            known = Forms(Rows.of(exact, self.box))
+            known = Forms(Rows.of(exact, self.box), self.network.layers[layer].bent)
             _remember(self._forms, below, known)
         else:
             self._forms.move_to_end(below)
@@ -112,7 +146,7 @@ class Preactivations:
         known = self._activations.get(below)
         if known is None:
             previous = self.forms(layer - 1, below).exact
-            known = previous.masked(list(below[self.starts[layer - 1] :]))
+            known = self._slopes[layer - 1].applied(previous, below[self.starts[layer - 1] :])
             _remember(self._activations, below, known)
         return known
 
@@ -123,7 +157,8 @@ class Preactivations:
     def output_digest(self, pattern: bytes) -> bytes:
         """16 bytes that are equal exactly when the affine maps are (up to a BLAKE2 collision).
 
-        Maps of one network have one denominator, the product of the layers', so their numerators are compared.
+        Maps of one network have one denominator, the product of the layers' and of their slopes', so their numerators
+        are compared.
         """
         numerators = self.output_map(pattern)
         text = f"{numerators.coefficients.entries()} {numerators.constants.entries()}"
@@ -132,8 +167,8 @@ class Preactivations:
     def system(self, symbols: bytes, implied: Container[int] = ()) -> System | None:
         """The open half-spaces of a cube; None if a symbol contradicts a preactivation that is constant.
 
-        A flat neuron (identically zero) with the inactive symbol bounds nothing (MATH §2). The rows of neurons that
-        are `implied` by the others are left out.
+        A neuron that is flat (identically zero) or linear, with the inactive symbol, bounds nothing (MATH §2). The
+        rows of neurons that are `implied` by the others are left out.
         """
         parts, signs = [], []
         for layer, start in enumerate(self.starts[:-1]):
@@ -148,14 +183,17 @@ class Preactivations:
         return System(tuple(parts), tuple(signs))
 
     def pattern_at(self, point: RationalPoint) -> tuple[bytes, bool]:
-        """The pattern at a point (zero counts as inactive), and whether no preactivation is zero unless it is flat."""
+        """The pattern at a point (zero counts as inactive), and whether no preactivation is zero there.
+
+        Flat and linear neurons are not looked at for the second.
+        """
         symbols = b""
         generic = True
         for layer in range(len(self.network.hidden)):
             forms = self.forms(layer, symbols)
             values = forms.exact.at(point)
-            generic = generic and all(v != 0 or flat for v, flat in zip(values, forms.flat, strict=True))
-            symbols += bytes(ACTIVE if v > 0 else INACTIVE for v in values)
+            generic = generic and all(v != 0 or sign == 0 for v, sign in zip(values, forms.constant_sign, strict=True))
+            symbols += bytes(ACTIVE if bent and v > 0 else INACTIVE for v, bent in zip(values, forms.bent, strict=True))
         return symbols, generic
 
 

@@ -131,13 +131,15 @@ class AffineMap:
             self.denominator * inner.denominator,
         )
 
-    def masked(self, kept: Sequence[bool | int]) -> AffineMap:
-        """The map with the components not kept replaced by zero: one fixed side of a ReLU layer."""
-        table = self.coefficients.tolist()
+    def scaled(self, factors: Sequence[int], divisor: int = 1) -> AffineMap:
+        """The map with component i times ``factors[i] / divisor``: one fixed piece of every neuron of a layer."""
         zero_row = [fmpz(0)] * self.columns
-        rows = [row if keep else zero_row for row, keep in zip(table, kept, strict=True)]
-        constants = [c if keep else fmpz(0) for c, keep in zip(self.constants.entries(), kept, strict=True)]
-        return AffineMap(_matrix(rows, self.columns), fmpz_mat(self.rows, 1, constants), self.denominator)
+        rows = [
+            row if factor == 1 else [c * factor for c in row] if factor else zero_row
+            for row, factor in zip(self.coefficients.tolist(), factors, strict=True)
+        ]
+        constants = [c * factor for c, factor in zip(self.constants.entries(), factors, strict=True)]
+        return AffineMap(_matrix(rows, self.columns), fmpz_mat(self.rows, 1, constants), self.denominator * divisor)
 
     def selected(self, rows: Sequence[int]) -> AffineMap:
         """The map restricted to the named components, in that order."""

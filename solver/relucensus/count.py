@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
-from itertools import pairwise
 from typing import Any, Final
 
 from relucensus.affine import Preactivations
@@ -20,10 +19,10 @@ from relucensus.engines.registry import chosen, engine_named
 from relucensus.errors import Disagreement, InvalidRequest, UnsupportedProblem
 from relucensus.lp import LpCounter, LpSolver
 from relucensus.merge import count_closed_linear_regions, count_linear_regions
-from relucensus.patterns import MOST_NEURONS, count_activation_patterns
+from relucensus.patterns import MOST_BREAKPOINTS, count_activation_patterns
 from relucensus.stability import envelope
-from relucensus.theory import MOST_REPORTED, bounds
-from relucensus.values.pattern import ACTIVE, Cube
+from relucensus.theory import MOST_REPORTED, Cuts, bounds
+from relucensus.values.pattern import Cube
 from relucensus.values.problem import Budget, Definition, Problem
 from relucensus.values.result import Count, CountResult, Statistics, Status
 
@@ -75,10 +74,11 @@ def check(problem: Problem, *, engine: str = "auto", strategy: str = "cubes") ->
         InvalidRequest: unknown engine or strategy.
         UnsupportedProblem: the engine or a definition cannot serve this network.
     """
-    neurons = problem.network.neurons
-    if Definition.ACTIVATION_PATTERNS in problem.definitions and neurons > MOST_NEURONS:
+    breakpoints = problem.network.breakpoints
+    if Definition.ACTIVATION_PATTERNS in problem.definitions and breakpoints > MOST_BREAKPOINTS:
+        what = "neurons" if breakpoints == problem.network.neurons else "breakpoints"
         raise UnsupportedProblem(
-            f"activation_patterns is counted for up to {MOST_NEURONS} neurons; this network has {neurons}"
+            f"activation_patterns is counted for up to {MOST_BREAKPOINTS} {what}; this network has {breakpoints}"
         )
     return chosen(problem, engine, strategy)
 
@@ -173,14 +173,14 @@ def conclude(
     preactivations = Preactivations(problem.free)
     counter = LpCounter()
     summary = _network_summary(problem, preactivations, counter)
-    reported = bounds(problem.free.network, summary.unstable, summary.always_active)
+    reported = bounds(preactivations.network, summary.cuts)
     counts = _Counts(preactivations, tally, tuple(open_cubes), counter, budget or Budget(), _least_bound(reported))
     statistics = tally.statistics + Statistics(
         wall_seconds=time.monotonic() - started, cpu_seconds=time.process_time() - cpu
     )
     return CountResult(
         counts={definition: counts.of(definition) for definition in problem.definitions},
-        regions_after_layer=tally.prefixes,
+        regions_after_layer=_after_bent_layers(problem, tally.prefixes),
         engine=engine,
         network=summary.document,
         domain=problem.domain.to_json(),
@@ -238,7 +238,7 @@ class _Counts:
         return Count(value, Status.LOWER_BOUND, None if upper >= MOST_REPORTED else max(value, upper))
 
     def _patterns(self) -> Count:
-        most = 2**self.preactivations.neurons
+        most = 2**self.preactivations.network.breakpoints
         if self.tally.patterns is not None:
             if not self.open_cubes:
                 return Count(self.tally.patterns)
@@ -252,31 +252,52 @@ class _Counts:
 @dataclass(frozen=True, slots=True)
 class _Summary:
     document: dict[str, Any]
-    unstable: tuple[int, ...]
-    always_active: tuple[int, ...]
+    cuts: Cuts
 
 
 def _network_summary(problem: Problem, preactivations: Preactivations, counter: LpCounter) -> _Summary:
     network = problem.network
     known = envelope(preactivations, b"", LpSolver(preactivations.box, counter), seconds=_SUMMARY_SECONDS)
-    layers = list(pairwise(preactivations.starts))
-    unstable = tuple(sum(start <= neuron < end for neuron in known.free) for start, end in layers)
-    active = tuple(sum(known.stable.get(n) == ACTIVE for n in range(start, end)) for start, end in layers)
+    cuts = _cuts(problem, preactivations, known.stable)
     document = {
         "digest": network.digest,
         "inputs": network.inputs,
-        "hidden": list(network.widths),
+        "hidden": list(network.bent_widths),
         "outputs": network.outputs,
-        "neurons": network.neurons,
-        "stable_neurons": len(known.stable),
+        "neurons": sum(network.bent_widths),
+        "stable_neurons": sum(network.bent_widths) - sum(size > 0 for sizes in cuts.unstable for size in sizes),
         "activation": network.activation,
     }
-    return _Summary(document, unstable, active)
+    return _Summary(document, cuts)
+
+
+def _cuts(problem: Problem, preactivations: Preactivations, stable: dict[int, int]) -> Cuts:
+    """The hinges of every neuron, and what those do that keep one symbol on the whole domain."""
+    breakpoints, unstable, steady = [], [], []
+    hidden = zip(preactivations.network.hidden, problem.lowering.neurons, preactivations.starts, strict=False)
+    for layer, neurons, start in hidden:
+        hinges, free, passing = [0] * (1 + max(neurons)), [0] * (1 + max(neurons)), 0
+        for row, (neuron, activation) in enumerate(zip(neurons, layer.row_activations, strict=True)):
+            hinges[neuron] += layer.bent[row]
+            symbol = stable.get(start + row)
+            free[neuron] += symbol is None
+            passing += symbol is not None and activation.slopes[symbol] != 0
+        breakpoints.append(tuple(hinges))
+        unstable.append(tuple(free))
+        steady.append(passing)
+    return Cuts(tuple(breakpoints), tuple(unstable), tuple(steady))
+
+
+def _after_bent_layers(problem: Problem, prefixes: tuple[int, ...]) -> tuple[int, ...]:
+    """The numbers of regions after the layers that have a neuron with a breakpoint; others divide nothing."""
+    layers = problem.network.hidden
+    return tuple(count for count, layer in zip(prefixes, layers, strict=False) if any(layer.bent))
 
 
 def _least_bound(reported: dict[str, Any]) -> int | None:
     unstable = reported["on_unstable_neurons"]
-    known = [reported["serra_2018"], unstable["serra_2018"], unstable["two_to_the_neurons"]]
+    names = ("two_to_the_neurons", "montufar_2017", "serra_2018")
+    known = [bounded[name] for bounded in (reported, unstable) for name in names]
     return min((bound for bound in known if bound is not None), default=None)
 
 
@@ -289,7 +310,7 @@ def _settled(
     """Settle the whole problem depth first, slice by slice."""
     started = time.monotonic()
     tally = Tally(prefixes=(0,) * len(problem.network.hidden))
-    frontier = [OpenCube(Cube(), found=1, at_most=2**problem.network.neurons)]
+    frontier = [OpenCube(Cube(), found=1, at_most=2**problem.network.breakpoints)]
     name, strategy = engine
     while frontier:
         proven = tally.regions + sum(still_open.found for still_open in frontier)

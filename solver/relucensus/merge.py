@@ -19,6 +19,7 @@ from relucensus.feasibility import Inhabited, System
 from relucensus.lp import LpCounter, LpSolver
 
 _ZERO_SUSPECT = 1e-9
+_UNDERFLOW = 2.0**-900
 
 
 def described(preactivations: Preactivations, pattern: bytes, *, keep: bool) -> tuple[bytes, Mergeable | None]:
@@ -32,8 +33,9 @@ def described(preactivations: Preactivations, pattern: bytes, *, keep: bool) -> 
 def _may_merge(preactivations: Preactivations, pattern: bytes) -> bool:
     """Whether the map may stay the same across some facet: a filter that errs on the side of yes.
 
-    Across the facet of neuron i alone the map changes by dy/da_i times the gradient of z_i. If dy/da_i is not zero
-    for any neuron, and no two hyperplanes coincide and no neuron is flat, no facet can be crossed without a change.
+    Across the facet of neuron i alone the map changes by dy/da_i times the gradient of z_i and the change of slope. If
+    dy/da_i is not zero for any neuron with a breakpoint, and no two hyperplanes coincide and no neuron is flat, no
+    facet can be crossed without a change.
     """
     if not preactivations.neurons:
         return False
@@ -42,10 +44,11 @@ def _may_merge(preactivations: Preactivations, pattern: bytes) -> bool:
     derivative = layers[-1].weights
     magnitude = np.abs(derivative)
     for layer in reversed(range(len(starts) - 1)):
-        if (np.abs(derivative).max(axis=0) <= _ZERO_SUSPECT * magnitude.max(axis=0)).any():
+        suspect = np.abs(derivative).max(axis=0) <= _ZERO_SUSPECT * magnitude.max(axis=0) + _UNDERFLOW
+        if suspect[list(preactivations.network.hidden[layer].bent)].any():
             return True
-        active = np.frombuffer(pattern[starts[layer] : starts[layer + 1]], dtype=np.uint8).astype(np.float64)
-        weights = layers[layer].weights * active[:, None]
+        symbols = np.frombuffer(pattern[starts[layer] : starts[layer + 1]], dtype=np.uint8)
+        weights = layers[layer].weights * layers[layer].slopes[np.arange(len(symbols)), symbols][:, None]
         derivative, magnitude = derivative @ weights, magnitude @ np.abs(weights)
     return region.any_flat() or region.suspects() is not None
 

@@ -1,7 +1,8 @@
 """The activation patterns attained anywhere in the closed box: active means z > 0, inactive z <= 0.
 
 Lower-dimensional cells count (MATH §2, `activation_patterns`). Depth first over neurons in layer order: every point
-has a pattern, so every prefix that is attained can be completed and no branch is searched in vain.
+has a pattern, so every prefix that is attained can be completed and no branch is searched in vain. Neurons without a
+breakpoint are inactive everywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from relucensus.lp import LpCounter, LpSolver
 from relucensus.values.pattern import ACTIVE, INACTIVE
 from relucensus.values.problem import Budget
 
-MOST_NEURONS: Final = 48
+MOST_BREAKPOINTS: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ def count_activation_patterns(
     budget = budget or Budget()
     solver = LpSolver(preactivations.box, counter)
     started = time.monotonic()
+    bent = [one for layer in preactivations.network.hidden for one in layer.bent]
     found = 0
     stack = [prefix] if is_attained(preactivations, solver, prefix) else []
     while stack:
@@ -48,7 +50,7 @@ def count_activation_patterns(
             continue
         if budget.seconds is not None and time.monotonic() - started >= budget.seconds:
             return AttainedPatterns(found, complete=False)
-        for symbol in (INACTIVE, ACTIVE):
+        for symbol in (INACTIVE, ACTIVE) if bent[len(symbols)] else (INACTIVE,):
             longer = symbols + bytes((symbol,))
             if is_attained(preactivations, solver, longer):
                 stack.append(longer)

@@ -2,10 +2,11 @@
 
 Every layer is rescaled by powers of two so that nothing overflows (`scaling`).
 
-Throughout: u is the input in box coordinates (``x = middle + half_widths * u``, -1 <= u <= 1) and a_j the activation of
-an unstable neuron j divided by its scale, a power of two at or above max(|l_j|, |u_j|) and far above rounding errors,
-so that 0 <= a_j <= 1. Every other activation is an affine function of these columns. The polytope has the cube's
-half-spaces and, for each unstable neuron, the triangle ``a >= z, a <= u (z - l) / (u - l)``.
+Throughout: u is the input in box coordinates (``x = middle + half_widths * u``, -1 <= u <= 1) and r_j the positive part
+of the preactivation of an unstable neuron j divided by its scale, a power of two at or above max(|l_j|, |u_j|) and far
+above rounding errors, so that 0 <= r_j <= 1. Every activation is an affine function of these columns: one slope times
+the preactivation where the neuron is stable, ``s_0 z + (s_1 - s_0) max(z, 0)`` where it is not. The polytope has the
+cube's half-spaces and, for each unstable neuron, the triangle ``r >= z, r <= u (z - l) / (u - l)``.
 
 A bound comes from the box of the columns (interval arithmetic) or from the multipliers of a linear program, either
 way evaluated with a proven bound on the rounding error (Neumaier & Shcherbina 2004), so that no solver is trusted.
@@ -126,8 +127,9 @@ class _Envelope:
                 forms = pre.forms(layer, self.symbols)
                 bounded = self._affine_layer(forms, start, pre.balanced[layer].exponents)
             else:
-                bounded = self._relaxed_layer(activation.through(pre.balanced[layer]), start)
-            activation = self._activations(bounded, start)
+                bent = pre.network.hidden[layer].bent
+                bounded = self._relaxed_layer(activation.through(pre.balanced[layer]), start, bent)
+            activation = self._activations(bounded, start, pre.balanced[layer].slopes)
         return Envelope(walls, self.stable, tuple(self.unstable.values()))
 
     def _affine_layer(self, forms: Forms, start: int, exponents: Sequence[int]) -> _AffineLayer:
@@ -151,9 +153,12 @@ class _Envelope:
                 self._add(start + row, layer, row, (lower, upper))
         return layer
 
-    def _relaxed_layer(self, layer: _AffineLayer, start: int) -> _AffineLayer:
-        """A later layer: affine in the inputs and in the relaxed activations of the unstable neurons before it."""
+    def _relaxed_layer(self, layer: _AffineLayer, start: int, bent: Sequence[bool]) -> _AffineLayer:
+        """A later layer: affine in the inputs and in the relaxed positive parts of the unstable neurons before it."""
         for row in range(len(layer.constants)):
+            if not bent[row]:
+                self.stable[start + row] = INACTIVE
+                continue
             lower, upper = self._bounds(layer, row, start + row)
             if upper <= 0:
                 self.stable[start + row] = INACTIVE
@@ -201,22 +206,22 @@ class _Envelope:
             upper / scale,
         )
 
-    def _activations(self, layer: _AffineLayer, start: int) -> _AffineLayer:
+    def _activations(self, layer: _AffineLayer, start: int, slopes: NDArray[np.float64]) -> _AffineLayer:
         """The layer's activations, over all columns that exist once its unstable neurons have theirs."""
-        rows = len(layer.constants)
-        fresh = [self.unstable[start + row] for row in range(rows) if start + row in self.unstable]
-        for entry in fresh:
+        rows, columns = layer.weights.shape
+        fresh = {row: self.unstable[start + row] for row in range(rows) if start + row in self.unstable}
+        for entry in fresh.values():
             self._program.add_activation(entry)
+        symbols = [INACTIVE if row in fresh else self._symbol(start + row) for row in range(rows)]
+        slope = slopes[np.arange(rows), symbols]
         out = np.zeros((rows, self._program.columns))
-        constants, errors = np.zeros(rows), np.zeros(rows)
-        for row in range(rows):
-            neuron = start + row
-            if neuron in self.unstable:
-                out[row, self.unstable[neuron].column] = self.unstable[neuron].scale
-            elif self._symbol(neuron) == ACTIVE:
-                out[row, : layer.weights.shape[1]] = layer.weights[row]
-                constants[row], errors[row] = layer.constants[row], layer.errors[row]
-        return _AffineLayer(out, constants, errors)
+        out[:, :columns] = slope[:, None] * layer.weights
+        gross = np.abs(slope) * (np.abs(layer.weights).sum(axis=1) + np.abs(layer.constants))
+        for row, entry in fresh.items():
+            out[row, entry.column] = (slopes[row, 1] - slopes[row, 0]) * entry.scale
+            gross[row] += np.abs(slopes[row]).sum() * entry.scale
+        errors = np.abs(slope) * layer.errors * (1 + _MARGIN) + rounding(6) * gross + _UNDERFLOW
+        return _AffineLayer(out, slope * layer.constants, errors)
 
     def _late(self) -> bool:
         return time.monotonic() > self.deadline

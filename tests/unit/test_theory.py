@@ -28,7 +28,7 @@ def test_bounds_of_very_wide_networks_stay_finite_or_are_left_out() -> None:
     assert theory.wang_2022_band([64, 64], 784) is not None
     assert theory.wang_2022_band([600, 600], 784) is None
     layers = [(np.ones((4000, 1)), np.zeros(4000)), (np.ones((1, 4000)), [0.0])]
-    wide = theory.bounds(Network.from_arrays(layers), [4000], [0])
+    wide = theory.bounds(Network.from_arrays(layers), theory.Cuts.of_relu([4000]))
     assert wide["two_to_the_neurons"] is None
     assert wide["zaslavsky"] == 4001
 
@@ -46,4 +46,4 @@ def test_no_upper_bound_is_below_the_count(case: dict) -> None:
     unstable = result.bounds["on_unstable_neurons"]
     upper = [result.bounds[name] for name in ("two_to_the_neurons", "zaslavsky", "montufar_2017", "serra_2018")]
     assert all(found <= bound for bound in [*upper, *unstable.values()] if bound is not None)
-    assert found <= theory.most_regions_in_cube(problem.network.widths, problem.network.inputs, 0)
+    assert found <= theory.most_regions_in_cube(problem.network, 0)

@@ -1,4 +1,7 @@
-"""The oracle: every one of the 2**n symbols of the undecided neurons is tried. For tests and teaching."""
+"""The oracle: every one of the 2**n patterns of the undecided neurons is tried. For tests and teaching.
+
+Neurons without a breakpoint have one symbol only; n counts the others.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from relucensus.engines.ledger import Ledger
 from relucensus.engines.protocol import OpenCube, Settlement, Support
 from relucensus.feasibility import Inhabited
 from relucensus.lp import LpSolver
+from relucensus.values.network import Network
 from relucensus.values.pattern import ACTIVE, INACTIVE, Cube
 from relucensus.values.problem import Budget, Problem
 
-MOST_NEURONS: Final = 16
+MOST_BREAKPOINTS: Final = 16
 
 
 class BruteEngine:
@@ -22,34 +26,43 @@ class BruteEngine:
     name = "brute"
 
     def supports(self, problem: Problem) -> Support:
-        """Up to 16 neurons."""
-        neurons = problem.network.neurons
-        if neurons > MOST_NEURONS:
-            return Support(
-                False, f"engine brute tries 2**n patterns and serves up to {MOST_NEURONS} neurons; this has {neurons}"
-            )
-        return Support(True)
+        """Up to 16 breakpoints: 16 neurons with an activation that has one."""
+        breakpoints = problem.network.breakpoints
+        if breakpoints <= MOST_BREAKPOINTS:
+            return Support(True)
+        what = "neurons" if breakpoints == problem.network.neurons else "breakpoints"
+        return Support(
+            False,
+            f"engine brute tries 2**n patterns and serves up to {MOST_BREAKPOINTS} {what}; this has {breakpoints}",
+        )
 
     def settle(self, problem: Problem, cube: Cube, budget: Budget) -> Settlement:
         """Try the patterns of the cube in lexicographic order; those not reached come back as open cubes."""
         preactivations = Preactivations(problem)
         ledger = Ledger(preactivations, cube)
         solver = LpSolver(preactivations.box, ledger.counter)
-        for tail in product((INACTIVE, ACTIVE), repeat=problem.network.neurons - cube.depth):
+        for tail in product(*_choices(problem.network)[cube.depth :]):
             pattern = cube.symbols + bytes(tail)
             if isinstance(solver.decide(preactivations.system(pattern)), Inhabited):
                 ledger.add([pattern])
             if ledger.spent(budget):
-                return ledger.settlement(self._after(pattern, cube, ledger, solver))
+                return ledger.settlement(self._after(pattern, ledger, solver))
         return ledger.settlement(())
 
-    def _after(self, pattern: bytes, cube: Cube, ledger: Ledger, solver: LpSolver) -> list[OpenCube]:
-        """The non-empty cubes that together hold the patterns after this one."""
+    def _after(self, pattern: bytes, ledger: Ledger, solver: LpSolver) -> list[OpenCube]:
+        """The non-empty cubes that together hold the patterns of the cube after this one."""
+        choices = _choices(ledger.preactivations.network)
+        undecided = range(ledger.cube.depth, len(pattern))
         later = [
-            Cube(pattern[:i] + bytes((ACTIVE,))) for i in range(cube.depth, len(pattern)) if pattern[i] == INACTIVE
+            Cube(pattern[:i] + bytes((ACTIVE,))) for i in undecided if pattern[i] == INACTIVE and ACTIVE in choices[i]
         ]
         systems = [ledger.preactivations.system(one.symbols) for one in later]
         answers = [solver.decide(system) for system in systems]
         return [
             ledger.open_cube(one) for one, answer in zip(later, answers, strict=True) if isinstance(answer, Inhabited)
         ]
+
+
+def _choices(network: Network) -> list[tuple[int, ...]]:
+    """The symbols that each neuron may have."""
+    return [(INACTIVE, ACTIVE) if bent else (INACTIVE,) for layer in network.hidden for bent in layer.bent]

@@ -65,8 +65,7 @@ class Ledger:
     def open_cube(self, cube: Cube, found: int = 0) -> OpenCube:
         """A cube to leave open, with its proven upper bound; it must be proven to hold a region."""
         self._note(cube.symbols)
-        network = self.preactivations.network
-        return OpenCube(cube, max(found, 1), most_regions_in_cube(network.widths, network.inputs, cube.depth))
+        return OpenCube(cube, max(found, 1), most_regions_in_cube(self.preactivations.network, cube.depth))
 
     def settlement(self, left: Sequence[OpenCube], *, patterns: int | None = None) -> Settlement:
         """What was established, with these cubes left open."""

@@ -179,6 +179,16 @@ class Network:
         return sum(self.widths)
 
     @property
+    def bent_widths(self) -> tuple[int, ...]:
+        """Neurons with a breakpoint of each hidden layer that has any."""
+        return tuple(sum(layer.bent) for layer in self.hidden if any(layer.bent))
+
+    @property
+    def breakpoints(self) -> int:
+        """Number of breakpoints of all hidden neurons: as many hyperplanes bound regions; one a ReLU."""
+        return sum(len(activation.breakpoints) for layer in self.hidden for activation in layer.row_activations)
+
+    @property
     def outputs(self) -> int:
         """Number of outputs."""
         return self.output.rows

@@ -2,8 +2,10 @@
 
 Throughout (Serra, Tjandraatmadja & Ramalingam, ICML 2018): u is the input in box coordinates; each unstable neuron has
 ``W a + b = p - q``, ``0 <= p <= U z``, ``0 <= q <= -L (1 - z)`` with z binary and proven L < 0 < U, everything
-divided by the neuron's scale. Stable neurons need no binary. Cells are closed and the objective is zero, so the
-patterns that the model admits are a superset of those of the cube's regions, up to the solver's tolerances.
+divided by the neuron's scale, and the activation ``a = s_1 p - s_0 q``, written as ``s_0 (W a + b) + (s_1 - s_0) p`` so
+that the columns are u and p. Stable neurons need no binary, nor do neurons without a breakpoint. Cells are closed and
+the objective is zero, so the patterns that the model admits are a superset of those of the cube's regions, up to the
+solver's tolerances.
 
 The only module that names pyomo.
 """

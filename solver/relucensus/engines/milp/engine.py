@@ -44,7 +44,7 @@ class CubesEngine:
     name = "milp"
 
     def supports(self, problem: Problem) -> Support:
-        """Every ReLU network."""
+        """Every piecewise-linear network."""
         return Support(True)
 
     def settle(self, problem: Problem, cube: Cube, budget: Budget) -> Settlement:

@@ -27,7 +27,7 @@ class PlainEngine:
     name = "milp"
 
     def supports(self, problem: Problem) -> Support:
-        """Every ReLU network; sensible for some hundreds of regions."""
+        """Every piecewise-linear network; sensible for some hundreds of regions."""
         return Support(True)
 
     def settle(self, problem: Problem, cube: Cube, budget: Budget) -> Settlement:
