@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,61 +14,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from known_cases import ACAS_XU, NO_ACAS_XU
+from onnx_models import RNG, X, assert_agrees_with_onnxruntime, chain, f32, i64, node
 from relucensus.readers import read_model
 
 CASES = Path(__file__).parents[1] / "cases"
-RNG = np.random.default_rng(7)
-X = "the value"
-
-
-def f32(*shape: int) -> np.ndarray:
-    return RNG.normal(size=shape).astype(np.float32)
-
-
-def i64(*numbers: int) -> np.ndarray:
-    return np.array(numbers, dtype=np.int64)
-
-
-def node(op_type: str, *inputs: Any, **attributes: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    return op_type, inputs or (X,), attributes
-
-
-def chain(
-    nodes: Sequence[Any], shape: Sequence[Any] = ("N", 3), opset: int = 17, kind: int = TensorProto.FLOAT
-) -> bytes:
-    """A model whose nodes follow each other; X stands for the value so far, arrays become initializers."""
-    built, initializers, current = [], [], "x"
-    for i, (op_type, inputs, attributes) in enumerate(nodes):
-        names = []
-        for j, entry in enumerate(inputs):
-            if isinstance(entry, str):
-                names.append(current if entry == X else entry)
-                continue
-            names.append(f"c{i}_{j}")
-            initializers.append(numpy_helper.from_array(np.asarray(entry), names[-1]))
-        built.append(helper.make_node(op_type, names, [f"v{i}"], name=f"n{i}", **attributes))
-        current = f"v{i}"
-    graph = helper.make_graph(
-        built,
-        "graph",
-        [helper.make_tensor_value_info("x", kind, shape)],
-        [helper.make_tensor_value_info(current, kind, None)],
-        initializers,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-    return model.SerializeToString()
-
-
-def assert_agrees_with_onnxruntime(data: bytes, dtype: type = np.float32, batch: int = 1) -> None:
-    read = read_model(data)
-    session = onnxruntime.InferenceSession(data)
-    tolerance = 1e-4 if dtype is np.float32 else 1e-12
-    for _ in range(10):
-        points = RNG.uniform(-2, 2, (batch, read.network.inputs)).astype(dtype)
-        shape = (batch, *read.input_shape[1:]) if batch > 1 else read.input_shape
-        (expected,) = session.run(None, {"x": points.reshape(shape)})
-        found = read.network.forward(points.astype(np.float64))
-        np.testing.assert_allclose(found.ravel(), expected.ravel(), rtol=tolerance, atol=tolerance)
 
 
 HEAD = [node("Relu"), node("Gemm", X, f32(4, 2), f32(2))]

@@ -12,6 +12,7 @@ from torch import nn
 
 from relucensus.errors import CensusError, InvalidNetwork, UnsupportedModel
 from relucensus.readers import ReaderLimits, network_from_module
+from relucensus.values.activation import HARD_TANH, RELU6, clip, leaky_relu
 
 
 def trained_norm(features: int, **options: Any) -> nn.BatchNorm1d:
@@ -109,8 +110,8 @@ def replaced() -> nn.Module:
             nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Sigmoid())),
             "module.1.0 is Sigmoid; supported are Sequential",
         ),
-        (nn.Sequential(nn.Linear(2, 2), nn.LeakyReLU()), "module.1 is LeakyReLU; supported are"),
-        (nn.Sequential(nn.Conv2d(1, 1, 1)), "module.0 is Conv2d; supported are"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Threshold(0.5, 0)), "module.1 is Threshold; supported are"),
+        (nn.Sequential(nn.Linear(2, 2), nn.MaxPool2d(2)), "module.1 is MaxPool2d; supported are"),
         (Opaque(), "module is Opaque; supported are"),
         (Reversed(nn.Linear(2, 2)), "module is Reversed; supported are"),
         (nn.Sequential(Scaled(2, 2)), "module.0 is Scaled; supported are"),
@@ -119,7 +120,10 @@ def replaced() -> nn.Module:
         (hooked(), "module.0 is Linear; with hooks"),
         (replaced(), "module.0 is Linear; with hooks or a forward of its own"),
         (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, track_running_stats=False)), "without running statistics"),
-        (nn.Sequential(nn.Flatten(0), nn.Linear(2, 2)), "module.0 is Flatten; supported is Flatten(start_dim=1"),
+        (
+            nn.Sequential(nn.Flatten(0), nn.Linear(2, 2)),
+            "module.0 is Flatten; supported is Flatten with 1 <= start_dim",
+        ),
         (nn.Linear(2, 2, dtype=torch.complex64), "module.weight has the type torch.complex64"),
         ("not a module", "module is str; supported are"),
     ],
@@ -164,3 +168,86 @@ def test_a_weight_that_is_not_finite_is_named() -> None:
 def test_a_module_beyond_a_limit_is_refused() -> None:
     with pytest.raises(CensusError, match="50 hidden neurons; accepted are at most 49"):
         network_from_module(nn.Sequential(nn.Linear(2, 50), nn.ReLU()), limits=ReaderLimits(neurons=49))
+
+
+BENDS = {
+    "leaky": (nn.LeakyReLU(0.2), (leaky_relu(0.2),)),
+    "leaky with a negative slope": (nn.LeakyReLU(-1.5), (leaky_relu(-1.5),)),
+    "prelu": (nn.PReLU(init=0.25), (leaky_relu(0.25),)),
+    "prelu per neuron": (nn.PReLU(5), None),
+    "relu6": (nn.ReLU6(), (RELU6,)),
+    "hard tanh": (nn.Hardtanh(), (HARD_TANH,)),
+    "hard tanh with ends": (nn.Hardtanh(-0.5, 2.0), (clip(-0.5, 2),)),
+}
+
+
+@pytest.mark.parametrize("name", BENDS)
+def test_an_activation_is_read_with_its_numbers(name: str) -> None:
+    bend, expected = BENDS[name]
+    if name == "prelu per neuron":
+        nn.init.normal_(bend.weight)
+        expected = tuple(leaky_relu(slope) for slope in bend.weight.tolist())
+    module = nn.Sequential(nn.Linear(3, 5), bend, nn.Linear(5, 2))
+    network = network_from_module(module)
+    assert network.hidden[0].activations == expected
+    points = torch.rand(20, 3, dtype=torch.float64) * 6 - 3
+    wanted = copy.deepcopy(module).to(torch.float64)(points).detach().numpy()
+    np.testing.assert_allclose(network.forward(points.numpy()), wanted, rtol=1e-9, atol=1e-9)
+
+
+def image_norm(channels: int) -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(channels)
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    return norm
+
+
+IMAGES = {
+    "convolutions": nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1),
+        image_norm(3),
+        nn.PReLU(3, init=0.3),
+        nn.AvgPool2d(2),
+        nn.Conv2d(3, 2, (2, 1), stride=(1, 2), bias=False),
+        nn.Hardtanh(),
+        nn.Flatten(),
+        nn.Linear(2, 3),
+    ),
+    "groups dilation same": nn.Sequential(
+        nn.Conv2d(2, 4, (3, 2), groups=2, dilation=(1, 2), padding="same"), nn.ReLU()
+    ),
+    "valid": nn.Sequential(nn.Conv2d(2, 1, 2, padding="valid"), nn.Flatten(2), nn.Linear(9, 2)),
+    "pool with padding": nn.Sequential(nn.AvgPool2d(3, 2, padding=1), nn.Flatten(1, 2), nn.Flatten()),
+    "pool without the padding": nn.Sequential(nn.AvgPool2d(3, 2, padding=1, count_include_pad=False), nn.ReLU()),
+    "linear of the last axis": nn.Sequential(nn.Linear(4, 2), nn.LeakyReLU()),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_module_of_images_is_read_with_the_shape_of_its_input(name: str) -> None:
+    module = IMAGES[name].eval()
+    network = network_from_module(module, input_shape=(2, 4, 4))
+    points = torch.rand(20, 2, 4, 4, dtype=torch.float64) * 4 - 2
+    expected = copy.deepcopy(module).to(torch.float64)(points).detach().flatten(1).numpy()
+    np.testing.assert_allclose(network.forward(points.flatten(1).numpy()), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "words"),
+    [
+        (nn.Conv2d(1, 1, 1), None, "module (Conv2d) takes inputs of any size; needed is input_shape"),
+        (nn.Conv2d(1, 1, 1), (4,), "module (Conv2d): needs an input with a batch of one"),
+        (nn.Conv2d(1, 1, 5), (1, 3, 3), "module (Conv2d): has a window of 5x5 entries, which does not fit into 3x3"),
+        (nn.Conv2d(1, 1, 1, padding=1, padding_mode="reflect"), (1, 3, 3), "with padding_mode = 'reflect'"),
+        (nn.AvgPool2d(2, ceil_mode=True), (1, 3, 3), "module is AvgPool2d; with ceil_mode=True"),
+        (nn.AvgPool2d(2, divisor_override=3), (1, 4, 4), "with a divisor of its own"),
+        (nn.PReLU(3), (4,), "module has 3 slopes and gets 4 channels"),
+        (nn.LeakyReLU(float("nan")), (4,), "module.negative_slope is nan; needed is a finite number"),
+        (nn.Conv2d(64, 64, 3, padding=1), (64, 64, 64), "as a matrix from 262144 to 262144 values"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_path(module: nn.Module, shape: Any, words: str) -> None:
+    limits = ReaderLimits(inputs=300_000)
+    with pytest.raises(CensusError) as caught:
+        network_from_module(module, input_shape=shape, limits=limits)
+    assert words in str(caught.value)

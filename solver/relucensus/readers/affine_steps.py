@@ -8,10 +8,10 @@ float64 and a normalisation in front of it costs one pass over its weights, not 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from flint import fmpz_mat
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from relucensus.arithmetic import AffineMap
 from relucensus.errors import UnsupportedModel
+from relucensus.values.activation import RELU, Activation
 from relucensus.values.network import Layer
 
 FloatArray = NDArray[np.float64]
@@ -48,9 +49,14 @@ class Selection:
         return len(self.indices) == self.columns and bool(np.array_equal(self.indices, np.arange(self.columns)))
 
     @property
+    def is_plain(self) -> bool:
+        """Whether every component is one of the inputs, unchanged."""
+        return self.scales is None and self.shifts is None
+
+    @property
     def is_identity(self) -> bool:
         """Whether this is ``x -> x``."""
-        return self.scales is None and self.shifts is None and self.in_order
+        return self.is_plain and self.in_order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +73,81 @@ Step = Selection | Floats | AffineMap
 def columns_of(step: Step) -> int:
     """Number of coordinates of the argument."""
     return int(step.weights.shape[1]) if isinstance(step, Floats) else step.columns
+
+
+def rows_of(step: Step) -> int:
+    """Number of components of the image."""
+    match step:
+        case Selection():
+            return len(step.indices)
+        case Floats():
+            return int(step.weights.shape[0])
+        case _:
+            return step.rows
+
+
+def constant(columns: int, values: FloatArray) -> Selection:
+    """The map of this many coordinates whose components do not depend on them."""
+    numbers = fractions(values)
+    return Selection(columns, np.zeros(len(numbers), dtype=np.intp), (Fraction(0),) * len(numbers), numbers)
+
+
+def used_columns(step: Step) -> set[int]:
+    """The coordinates that a component depends on."""
+    match step:
+        case Selection(_, indices, scales):
+            return {i for k, i in enumerate(indices.tolist()) if scales is None or scales[k]}
+        case Floats(weights):
+            return set(np.flatnonzero(weights.any(axis=0)).tolist())
+        case _:
+            return {j for row in step.coefficients.tolist() for j, entry in enumerate(row) if entry}
+
+
+def sent(step: Step, positions: Mapping[int, int], columns: int) -> Step:
+    """The same map of a longer argument, where coordinate j is coordinate ``positions[j]``; unused ones have none."""
+    match step:
+        case Selection(_, indices, scales, shifts):
+            moved = np.array([positions.get(i, 0) for i in indices.tolist()], dtype=np.intp)
+            return Selection(columns, moved, scales, shifts)
+        case Floats(weights, bias):
+            placed = np.zeros((len(bias), columns))
+            placed[:, list(positions.values())] = weights[:, list(positions)]
+            return Floats(placed, bias)
+        case _:
+            entries: list[Any] = []
+            for row in step.coefficients.tolist():
+                moved_row: list[Any] = [0] * columns
+                for source, target in positions.items():
+                    moved_row[target] = row[source]
+                entries += moved_row
+            return AffineMap(fmpz_mat(step.rows, columns, entries), step.constants, step.denominator)
+
+
+def stacked(steps: Sequence[Step]) -> Step:
+    """The components of all these maps, one after the other, of the same argument."""
+    if len(steps) == 1:
+        return steps[0]
+    if all(isinstance(step, Selection) for step in steps):
+        return _stacked_selections([step for step in steps if isinstance(step, Selection)])
+    floats = [_as_floats(step) for step in steps]
+    if all(part is not None for part in floats):
+        parts = [part for part in floats if part is not None]
+        weights = np.concatenate([part.weights for part in parts])
+        return Floats(weights, np.concatenate([part.bias for part in parts]))
+    first, *rest = (_exact(step) for step in steps)
+    for step in rest:
+        first = first.stacked(step)
+    return first
+
+
+def summed(first: Step, second: Step, sign: int) -> Step:
+    """``first + sign * second``, of the same argument."""
+    if isinstance(first, Selection) and isinstance(second, Selection) and np.array_equal(first.indices, second.indices):
+        return _summed_selections(first, second, sign)
+    a, b = _exact(first), _exact(second)
+    q = math.lcm(a.denominator, b.denominator)
+    left, right = q // a.denominator, sign * (q // b.denominator)
+    return AffineMap(a.coefficients * left + b.coefficients * right, a.constants * left + b.constants * right, q)
 
 
 def picked(step: Step, indices: IndexArray) -> Step:
@@ -113,24 +194,24 @@ def multiplied(step: Step, weights: FloatArray) -> Step:
         return AffineMap.from_floats(weights, zero).after(_exact(step))
     if step.is_identity:
         return Floats(weights, zero)
-    if step.scales is None and step.shifts is None and len(np.unique(step.indices)) == len(step.indices):
+    if step.is_plain and len(np.unique(step.indices)) == len(step.indices):
         placed = np.zeros((weights.shape[0], step.columns))
         placed[:, step.indices] = weights
         return Floats(placed, zero)
     return _after_selection(AffineMap.from_floats(weights, zero), step)
 
 
-def layer_of(step: Step, name: str) -> Layer:
-    """The layer that computes this map.
+def layer_of(step: Step, name: str, activations: tuple[Activation, ...] = (RELU,)) -> Layer:
+    """The layer that computes this map, followed by these activations.
 
     Raises:
         InvalidNetwork: an entry that is not finite, or too large for float64.
     """
     if isinstance(step, Floats):
-        return Layer.from_arrays(step.weights, step.bias, name=name)
+        return Layer.from_arrays(step.weights, step.bias, name=name, activations=activations)
     if isinstance(step, Selection) and step.is_identity:
-        return Layer.from_arrays(np.eye(step.columns), np.zeros(step.columns), name=name)
-    return Layer.from_exact(_exact(step), name=name)
+        return Layer.from_arrays(np.eye(step.columns), np.zeros(step.columns), name=name, activations=activations)
+    return Layer.from_exact(_exact(step), name=name, activations=activations)
 
 
 def fractions(values: FloatArray) -> tuple[Fraction, ...]:
@@ -154,6 +235,38 @@ def _exact(step: Step) -> AffineMap:
             return AffineMap.from_floats(weights, bias)
         case _:
             return step
+
+
+def _as_floats(step: Step) -> Floats | None:
+    """The map with float64 entries, where it has them without a computation."""
+    if isinstance(step, Floats):
+        return step
+    if not isinstance(step, Selection) or not step.is_plain:
+        return None
+    weights = np.zeros((len(step.indices), step.columns))
+    weights[np.arange(len(step.indices)), step.indices] = 1.0
+    return Floats(weights, np.zeros(len(step.indices)))
+
+
+def _stacked_selections(steps: Sequence[Selection]) -> Selection:
+    def joined(parts: Sequence[tuple[Fraction, ...] | None], missing: Fraction) -> tuple[Fraction, ...] | None:
+        if all(part is None for part in parts):
+            return None
+        sizes = [len(step.indices) for step in steps]
+        filled = [part if part is not None else (missing,) * size for part, size in zip(parts, sizes, strict=True)]
+        return tuple(number for part in filled for number in part)
+
+    indices = np.concatenate([step.indices for step in steps])
+    scales = joined([step.scales for step in steps], Fraction(1))
+    return Selection(steps[0].columns, indices, scales, joined([step.shifts for step in steps], Fraction(0)))
+
+
+def _summed_selections(first: Selection, second: Selection, sign: int) -> Selection:
+    size = len(first.indices)
+    ones, zeros = (Fraction(1),) * size, (Fraction(0),) * size
+    scales = [a + sign * b for a, b in zip(first.scales or ones, second.scales or ones, strict=True)]
+    shifts = [a + sign * b for a, b in zip(first.shifts or zeros, second.shifts or zeros, strict=True)]
+    return Selection(first.columns, first.indices, tuple(scales), tuple(shifts))
 
 
 def _rescaled_exact(unit: AffineMap, step: Selection) -> AffineMap:

@@ -182,13 +182,8 @@ def _check_axes(tensor: NamedTensor, needed: int) -> None:
     axes = len(tensor.shape)
     if axes == needed:
         return
-    kind = {
-        (1, 2): "a normalisation or a PReLU",
-        (3, 2): "a convolution",
-        (4, 2): "a convolution",
-        (5, 2): "a convolution",
-    }
-    guess = f" (the shape of {kind[axes, needed]})" if (axes, needed) in kind else ""
+    kinds = {1: "a normalisation or a PReLU", 3: "a convolution", 4: "a convolution", 5: "a convolution"}
+    guess = f" (the shape of {kinds[axes]})" if needed == 2 and axes in kinds else ""
     raise UnsupportedModel(f"{shown(tensor.name)} has shape {shape_text(tensor.shape)}{guess}; {_SUPPORTED}")
 
 

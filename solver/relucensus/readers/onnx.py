@@ -1,4 +1,4 @@
-"""An ONNX file whose graph is one chain of affine operators and ReLUs.
+"""An ONNX file whose graph is made of affine operators and piecewise-linear activations.
 
 The file is only parsed, never run or handed to a runtime. Everything it declares (opset, domains, shapes, where a
 tensor lies) is checked here, so that what is accepted is exactly what `onnx_operators` understands.
@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
-from relucensus.errors import CensusError, UnreadableModel, UnsupportedModel
-from relucensus.readers.affine_chain import AffineChain
+from relucensus.errors import UnreadableModel, UnsupportedModel
+from relucensus.readers.affine_value import AffineValue
 from relucensus.readers.limits import ReaderLimits, shape_text, shown
-from relucensus.readers.onnx_constants import FOLDABLE, folded
-from relucensus.readers.onnx_nodes import Call, Value, label_of
-from relucensus.readers.onnx_operators import OPERATORS, apply
-from relucensus.readers.onnx_tensors import FLOAT_TYPES, Constant, refuse_external_data, tensor_constant
+from relucensus.readers.onnx_constants import FOLDABLE
+from relucensus.readers.onnx_nodes import Call, label_of
+from relucensus.readers.onnx_operators import OPERATORS
+from relucensus.readers.onnx_tensors import FLOAT_TYPES, refuse_external_data
+from relucensus.readers.onnx_walk import SHAPE, SUPPORTED, Walk
 from relucensus.values.network import Network
 
 _OLDEST_OPSET: Final = 8
 _NODES_PER_LAYER: Final = 20
 _STANDARD: Final = ("", "ai.onnx")
-_SHAPE: Final = "Shape"
-_SUPPORTED: Final = (
-    f"supported are chains of {', '.join(OPERATORS)} and constants, with weights that do not depend on the input"
-)
+_MAXIMA: Final = ("MaxPool", "GlobalMaxPool")
 
 
 def read_onnx(data: bytes, limits: ReaderLimits) -> tuple[Network, tuple[int, ...], list[str]]:
@@ -33,8 +29,8 @@ def read_onnx(data: bytes, limits: ReaderLimits) -> tuple[Network, tuple[int, ..
 
     Raises:
         UnreadableModel: not an ONNX file, or one that contradicts itself.
-        UnsupportedModel: an operator that is not supported (the first in graph order is named), a graph that is not a
-            chain, external data, an opset that is not known, a limit passed.
+        UnsupportedModel: an operator that is not supported (the first in graph order is named), external data, an
+            opset that is not known, a limit passed.
         InvalidNetwork: shapes that do not fit, or weights that are not finite.
     """
     model = _parsed(data)
@@ -42,12 +38,14 @@ def read_onnx(data: bytes, limits: ReaderLimits) -> tuple[Network, tuple[int, ..
     graph = model.graph
     _refuse_foreign_parts(model, opset, limits)
     name, shape, batch = _input(graph)
-    chain = AffineChain(shape, limits)
-    _Walk(graph, Call(None, (), opset, batch, limits), chain, name).run()
+    walk = Walk(graph, Call(None, (), opset, batch, limits))
+    value = walk.run(name, AffineValue(shape, limits))
     notes = []
+    if walk.left_out:
+        notes.append(f"nodes left out because the output does not depend on them: {walk.left_out}")
     if batch > 1:
         notes.append(f"the fixed batch of {batch} is read as a batch; one sample has {shape_text(shape[1:])} values")
-    return chain.network(), shape, notes
+    return value.network(), shape, notes
 
 
 def _parsed(data: bytes) -> Any:
@@ -91,8 +89,9 @@ def _refuse_foreign_parts(model: Any, opset: int, limits: ReaderLimits) -> None:
             f"the graph has {len(graph.node)} nodes; accepted are at most {_NODES_PER_LAYER * limits.layers}"
         )
     for node in graph.node:
-        if node.domain not in _STANDARD or node.op_type not in {*OPERATORS, *FOLDABLE, _SHAPE}:
-            raise UnsupportedModel(f"{label_of(node)} is not supported; {_SUPPORTED}")
+        if node.domain not in _STANDARD or node.op_type not in {*OPERATORS, *FOLDABLE, SHAPE}:
+            reason = " yet: it is a maximum of several values" if node.op_type in _MAXIMA else ""
+            raise UnsupportedModel(f"{label_of(node)} is not supported{reason}; {SUPPORTED}")
         _check_form(node, opset)
     parts = {
         "local functions": model.functions,
@@ -102,7 +101,7 @@ def _refuse_foreign_parts(model: Any, opset: int, limits: ReaderLimits) -> None:
     }
     for part, entries in parts.items():
         if len(entries):
-            raise UnsupportedModel(f"the file has {part}, which are not supported; {_SUPPORTED}")
+            raise UnsupportedModel(f"the file has {part}, which are not supported; {SUPPORTED}")
 
 
 def _check_form(node: Any, opset: int) -> None:
@@ -161,87 +160,3 @@ def _input(graph: Any) -> tuple[str, tuple[int, ...], int]:
 
 def _names(entries: Any) -> str:
     return ", ".join(shown(entry.name) for entry in list(entries)[:4]) or "none"
-
-
-class _Walk:
-    """Follows the value through the graph, node by node in stored order."""
-
-    def __init__(self, graph: Any, template: Call, chain: AffineChain, start: str) -> None:
-        self._graph = graph
-        self._template = template
-        self._chain = chain
-        self._current: str = start
-        self._spent: set[str] = set()
-        self._stored = {tensor.name: tensor for tensor in graph.initializer}
-        self._constants: dict[str, Constant] = {}
-        self._computed = 0
-
-    def run(self) -> None:
-        """Apply every node; afterwards the chain's value is the output."""
-        for node in self._graph.node:
-            try:
-                self._visit(node)
-            except CensusError as error:
-                label = label_of(node)
-                text = str(error)
-                raise type(error)(text if text.startswith(label) else f"{label}: {text}") from None
-        output = self._graph.output[0].name
-        if output != self._current:
-            raise UnsupportedModel(
-                f"the output {shown(output)} is not the end of the chain, which is {shown(self._current)}; {_SUPPORTED}"
-            )
-
-    def _visit(self, node: Any) -> None:
-        if node.op_type == _SHAPE and list(node.input) == [self._current]:
-            self._define(node, np.array(self._declared_shape(), dtype=np.int64))
-            return
-        inputs = tuple(self._resolved(node, name) for name in node.input)
-        template = self._template
-        call = Call(node, inputs, template.opset, template.batch, template.limits)
-        if Value.CURRENT not in [entry for entry in inputs if isinstance(entry, Value)]:
-            self._define(node, folded(call))
-            return
-        if node.op_type not in OPERATORS:
-            call.refuse(f"computes with the network's value; {_SUPPORTED}")
-        apply(call, self._chain)
-        self._advance(node)
-
-    def _declared_shape(self) -> list[int]:
-        first, *rest = self._chain.shape or (1,)
-        return [self._template.batch if self._template.batch > 1 else first, *rest]
-
-    def _resolved(self, node: Any, name: str) -> Constant | Value | None:
-        if not name:
-            return None
-        if name == self._current:
-            return Value.CURRENT
-        if name in self._spent:
-            raise UnsupportedModel(
-                f"{label_of(node)} uses {shown(name)}, which another node uses already; supported are networks that "
-                "are one chain of operations, without branches or residual connections"
-            )
-        if name in self._stored and name not in self._constants:
-            self._constants[name] = tensor_constant(self._stored[name], self._template.limits)
-        if name not in self._constants:
-            raise UnreadableModel(f"{label_of(node)} uses {shown(name)}, which no node before it computes")
-        return self._constants[name]
-
-    def _define(self, node: Any, entries: Constant) -> None:
-        name = self._new_output(node)
-        self._computed += entries.size
-        self._template.limits.check_weights(self._computed)
-        self._constants[name] = entries
-
-    def _advance(self, node: Any) -> None:
-        name = self._new_output(node)
-        self._spent.add(self._current)
-        self._current = name
-
-    def _new_output(self, node: Any) -> str:
-        name = node.output[0] if node.output else ""
-        if not name or name == self._current or name in self._spent or self._is_constant(name):
-            raise UnreadableModel(f"{label_of(node)} computes {shown(name)}, which is no new name")
-        return str(name)
-
-    def _is_constant(self, name: str) -> bool:
-        return name in self._stored or name in self._constants

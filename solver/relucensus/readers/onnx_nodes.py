@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.errors import InvalidNetwork, UnreadableModel, UnsupportedModel
+from relucensus.readers.affine_value import AffineValue
 from relucensus.readers.limits import ReaderLimits, shown
 from relucensus.readers.onnx_tensors import Constant, tensor_constant
 
@@ -17,12 +17,6 @@ _ATTRIBUTE_FIELDS: Final = {1: "f", 2: "i", 3: "s", 6: "floats", 7: "ints"}
 _LITERALS: Final = ("value", "value_float", "value_floats", "value_int", "value_ints")
 _LONGEST_LIST: Final = 1000
 _TENSOR: Final = 4
-
-
-class Value(Enum):
-    """Stands among the inputs of a node for the value that the chain has computed so far."""
-
-    CURRENT = "current"
 
 
 def label_of(node: Any) -> str:
@@ -34,13 +28,13 @@ def label_of(node: Any) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """A node whose inputs are constants, absent (None) or the current value.
+    """A node whose inputs are constants, absent (None) or values that depend on the network's input.
 
     `batch` is the fixed batch size that the file declares, of which one sample is read; 1 if there is none.
     """
 
     node: Any
-    inputs: tuple[Constant | Value | None, ...]
+    inputs: tuple[Constant | AffineValue | None, ...]
     opset: int
     batch: int
     limits: ReaderLimits
@@ -51,12 +45,25 @@ class Call:
         return str(self.node.op_type)
 
     @property
+    def values(self) -> list[AffineValue]:
+        """The inputs that depend on the network's input."""
+        return [entry for entry in self.inputs if isinstance(entry, AffineValue)]
+
+    @property
     def value_position(self) -> int:
-        """Which input is the current value; there is exactly one."""
-        positions = [i for i, entry in enumerate(self.inputs) if entry is Value.CURRENT]
+        """Which input is a value; there is exactly one."""
+        positions = [i for i, entry in enumerate(self.inputs) if isinstance(entry, AffineValue)]
         if len(positions) != 1:
-            self.refuse("uses the same value twice; supported are networks that are one chain of operations")
+            self.refuse(
+                "computes with several values that depend on the network's input; operators for that are Add, Sub "
+                "and Concat"
+            )
         return positions[0]
+
+    def only_value_first(self) -> None:
+        """Refuse a node that takes a parameter, not its first input, from the network's input."""
+        if self.value_position != 0:
+            self.refuse("takes a parameter from the network's input; supported is a constant")
 
     def has_input(self, position: int) -> bool:
         """Whether the input is given."""
@@ -72,7 +79,7 @@ class Call:
         if not self.has_input(position):
             self.fail(f"has no input {position} ({what})")
         entry = self.inputs[position]
-        if isinstance(entry, Value) or entry is None:
+        if isinstance(entry, AffineValue) or entry is None:
             self.refuse(f"takes its {what} from the network's input; supported is a constant")
         return entry
 
@@ -119,6 +126,15 @@ class Call:
         if found is not None and not (isinstance(found, list) and all(isinstance(n, int) for n in found)):
             self.fail(f"has an attribute {name} that is not a list of whole numbers")
         return found
+
+    def word(self, name: str, default: str) -> str:
+        """The attribute, a text, or the default."""
+        found = self._attribute(name)
+        if found is None:
+            return default
+        if not isinstance(found, bytes):
+            self.fail(f"has an attribute {name} that is not a text")
+        return found.decode(errors="replace")
 
     def literal(self) -> Constant:
         """What a Constant node holds: a tensor, a number or a list of numbers."""

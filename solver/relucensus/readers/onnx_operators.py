@@ -1,61 +1,63 @@
-"""What each supported ONNX operator does to the chain. The table `OPERATORS` is the list of what is supported."""
+"""What each supported ONNX operator does to the value. The table `OPERATORS` is the list of what is supported."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
-from relucensus.readers.affine_chain import AffineChain
 from relucensus.readers.affine_steps import FloatArray, exact_array
+from relucensus.readers.affine_value import AffineValue
 from relucensus.readers.normalisation import folded_normalisation
+from relucensus.readers.onnx_activations import ACTIVATION_OPERATORS
+from relucensus.readers.onnx_convolution import average_pool, conv, global_average_pool
 from relucensus.readers.onnx_nodes import Call
 from relucensus.readers.onnx_shapes import RESHAPING
 from relucensus.readers.onnx_tensors import FLOAT_TYPES
 
-Operator = Callable[[Call, AffineChain], None]
+Operator = Callable[[Call, AffineValue], None]
 
 
-def _gemm(call: Call, chain: AffineChain) -> None:
+def _gemm(call: Call, value: AffineValue) -> None:
     if call.value_position != 0 or call.whole("transA", 0):
         call.refuse("has its weights on the left or transposes its input; supported is input times weights")
     weights = _matrix(call, 1)
-    if len(chain.shape) != 2:
-        call.fail(f"needs an input with 2 axes and gets {len(chain.shape)}")
-    chain.multiply_right(weights.T if call.whole("transB", 0) else weights)
+    if len(value.shape) != 2:
+        call.fail(f"needs an input with 2 axes and gets {len(value.shape)}")
+    value.multiply_right(weights.T if call.whole("transB", 0) else weights)
     alpha, beta = _finite_attribute(call, "alpha"), _finite_attribute(call, "beta")
     if alpha != 1:
-        chain.scale(exact_array(np.array(alpha)))
+        value.scale(exact_array(np.array(alpha)))
     if not call.has_input(2):
         return
     bias = call.floats(2, "bias")
-    rows = chain.shape
+    rows = value.shape
     if beta == 1:
-        chain.shift(bias)
+        value.shift(bias)
     else:
-        chain.shift_exactly(exact_array(bias) * exact_array(np.array(beta)))
-    if chain.shape != rows:
+        value.shift_exactly(exact_array(bias) * exact_array(np.array(beta)))
+    if value.shape != rows:
         call.fail("has a bias that is larger than its product")
 
 
-def _matmul(call: Call, chain: AffineChain) -> None:
+def _matmul(call: Call, value: AffineValue) -> None:
     if call.value_position == 0:
         weights = _matrix(call, 1)
-        chain.multiply_right(weights)
+        value.multiply_right(weights)
         if _constant_axes(call, 1) == 1:
-            chain.reshape(chain.shape[:-1])
+            value.reshape(value.shape[:-1])
         return
     weights = _matrix(call, 0)
-    column = len(chain.shape) == 1
+    column = len(value.shape) == 1
     if column:
-        chain.reshape((*chain.shape, 1))
-    chain.multiply_left(weights)
+        value.reshape((*value.shape, 1))
+    value.multiply_left(weights)
     if column:
-        chain.reshape(chain.shape[:-1])
+        value.reshape(value.shape[:-1])
     if _constant_axes(call, 0) == 1:
-        chain.reshape((*chain.shape[:-2], *chain.shape[-1:]) if not column else ())
+        value.reshape((*value.shape[:-2], *value.shape[-1:]) if not column else ())
 
 
 def _matrix(call: Call, position: int) -> FloatArray:
@@ -72,63 +74,78 @@ def _constant_axes(call: Call, position: int) -> int:
     return call.constant(position, "weights").ndim
 
 
-def _add(call: Call, chain: AffineChain) -> None:
-    chain.shift(call.floats(1 - call.value_position, "summand"))
+def _add(call: Call, value: AffineValue) -> None:
+    if len(call.values) == 2:
+        value.add(call.values[1])
+        return
+    value.shift(call.floats(1 - call.value_position, "summand"))
 
 
-def _sub(call: Call, chain: AffineChain) -> None:
+def _sub(call: Call, value: AffineValue) -> None:
+    if len(call.values) == 2:
+        value.add(call.values[1], sign=-1)
+        return
     if call.value_position == 0:
-        chain.shift(-call.floats(1, "subtrahend"))
+        value.shift(-call.floats(1, "subtrahend"))
         return
     minuend = call.floats(0, "minuend")
-    chain.scale(exact_array(np.array(-1.0)))
-    chain.shift(minuend)
+    value.scale(exact_array(np.array(-1.0)))
+    value.shift(minuend)
 
 
-def _mul(call: Call, chain: AffineChain) -> None:
-    chain.scale(exact_array(call.floats(1 - call.value_position, "factor")))
+def _mul(call: Call, value: AffineValue) -> None:
+    value.scale(exact_array(call.floats(1 - call.value_position, "factor")))
 
 
-def _div(call: Call, chain: AffineChain) -> None:
+def _div(call: Call, value: AffineValue) -> None:
     if call.value_position == 1:
         call.refuse("divides by a value that depends on the input; supported is a constant divisor")
     divisors = call.floats(1, "divisor")
     if not divisors.all():
         call.fail("divides by zero")
-    chain.scale(1 / exact_array(divisors))
+    value.scale(1 / exact_array(divisors))
 
 
-def _relu(call: Call, chain: AffineChain) -> None:
-    _identity(call, chain)
-    chain.relu()
+def _neg(call: Call, value: AffineValue) -> None:
+    call.only_value_first()
+    value.scale(exact_array(np.array(-1.0)))
 
 
-def _identity(call: Call, _chain: AffineChain) -> None:
-    if call.value_position != 0:
-        call.refuse("uses the network's value as a parameter")
+def _concat(call: Call, value: AffineValue) -> None:
+    axis = call.whole("axis", 0)
+    parts = [
+        call.floats(i, "part") if not isinstance(entry, AffineValue) else entry for i, entry in enumerate(call.inputs)
+    ]
+    if not -len(value.shape) <= axis < len(value.shape):
+        call.fail(f"has axis {axis} for inputs with {len(value.shape)} axes")
+    value.concatenate(parts, axis % len(value.shape))
 
 
-def _dropout(call: Call, chain: AffineChain) -> None:
-    _identity(call, chain)
+def _identity(call: Call, _value: AffineValue) -> None:
+    call.only_value_first()
+
+
+def _dropout(call: Call, value: AffineValue) -> None:
+    call.only_value_first()
     if call.has_input(2) and call.constant(2, "training mode").any():
         call.refuse("is in training mode; export the model in evaluation mode")
 
 
-def _cast(call: Call, chain: AffineChain) -> None:
-    _identity(call, chain)
+def _cast(call: Call, value: AffineValue) -> None:
+    call.only_value_first()
     if call.whole("to", 0) not in FLOAT_TYPES:
         call.refuse(f"converts to a type that is not a float; supported are {', '.join(FLOAT_TYPES.values())}")
 
 
-def _batch_normalization(call: Call, chain: AffineChain) -> None:
-    _identity(call, chain)
+def _batch_normalization(call: Call, value: AffineValue) -> None:
+    call.only_value_first()
     training = call.whole("training_mode", 0) or any(call.node.output[1:])
     if training or not call.whole("spatial", 1):
         call.refuse("is in training mode or not per channel; export the model in evaluation mode")
     scale, bias, mean, variance = (
         call.floats(i, what) for i, what in enumerate(("scale", "bias", "mean", "variance"), start=1)
     )
-    channels = chain.shape[1] if len(chain.shape) > 1 else 0
+    channels = value.shape[1] if len(value.shape) > 1 else 0
     if not scale.shape == bias.shape == mean.shape == variance.shape == (channels,):
         call.fail(
             f"has statistics of shape {scale.shape}, {bias.shape}, {mean.shape}, {variance.shape}; needed is "
@@ -136,19 +153,19 @@ def _batch_normalization(call: Call, chain: AffineChain) -> None:
         )
     epsilon = float(call.number("epsilon", float(np.float32(1e-5))))
     factors, offsets = folded_normalisation((scale, bias), (mean, variance), epsilon, call.fail)
-    axes = (channels, *(1,) * (len(chain.shape) - 2))
-    chain.scale(exact_array(factors.reshape(axes)))
-    chain.shift(offsets.reshape(axes))
+    axes = (channels, *(1,) * (len(value.shape) - 2))
+    value.scale(exact_array(factors.reshape(axes)))
+    value.shift(offsets.reshape(axes))
 
 
-def _reshape(call: Call, chain: AffineChain) -> None:
-    _identity(call, chain)
-    chain.reshape(RESHAPING[call.op_type](call, chain.shape))
+def _reshape(call: Call, value: AffineValue) -> None:
+    call.only_value_first()
+    value.reshape(RESHAPING[call.op_type](call, value.shape))
 
 
-def _transpose(call: Call, chain: AffineChain) -> None:
-    _identity(call, chain)
-    chain.transpose(call.numbers("perm") or list(range(len(chain.shape))[::-1]))
+def _transpose(call: Call, value: AffineValue) -> None:
+    call.only_value_first()
+    value.transpose(call.numbers("perm") or list(range(len(value.shape))[::-1]))
 
 
 def _finite_attribute(call: Call, name: str) -> float:
@@ -158,18 +175,22 @@ def _finite_attribute(call: Call, name: str) -> float:
     return number
 
 
-OPERATORS: Final[dict[str, Operator]] = {
+_AFFINE: Final[dict[str, Operator]] = {
     "Add": _add,
+    "AveragePool": average_pool,
     "BatchNormalization": _batch_normalization,
     "Cast": _cast,
+    "Concat": _concat,
+    "Conv": conv,
     "Div": _div,
     "Dropout": _dropout,
     "Flatten": _reshape,
     "Gemm": _gemm,
+    "GlobalAveragePool": global_average_pool,
     "Identity": _identity,
     "MatMul": _matmul,
     "Mul": _mul,
-    "Relu": _relu,
+    "Neg": _neg,
     "Reshape": _reshape,
     "Squeeze": _reshape,
     "Sub": _sub,
@@ -177,26 +198,34 @@ OPERATORS: Final[dict[str, Operator]] = {
     "Unsqueeze": _reshape,
 }
 
+OPERATORS: Final = tuple(sorted({*_AFFINE, *ACTIVATION_OPERATORS}))
+
 _BROADCASTING: Final = frozenset({"Add", "Sub", "Mul", "Div"})
 
 
-def apply(call: Call, chain: AffineChain) -> None:
-    """Apply the node to the chain.
+def applied(call: Call, kept: Sequence[AffineValue]) -> AffineValue:
+    """What the node computes; `kept` are the values that later nodes need, which an activation has to carry along.
 
     With a fixed batch, the value is that of one sample: its first axis has one entry before and after, and nodes that
     would mix samples are refused.
     """
-    before = chain.shape
+    value = call.values[0].fork()
+    before = value.shape
     if call.batch > 1:
-        _refuse_mixing(call, chain)
-    OPERATORS[call.op_type](call, chain)
-    grew = call.op_type in _BROADCASTING and len(chain.shape) != len(before)
-    if call.batch > 1 and (grew or chain.shape[:1] != (1,)):
+        _refuse_mixing(call, value)
+    if call.op_type in ACTIVATION_OPERATORS:
+        call.only_value_first()
+        value.activate(ACTIVATION_OPERATORS[call.op_type](call, value), kept)
+    else:
+        _AFFINE[call.op_type](call, value)
+    grew = call.op_type in _BROADCASTING and len(value.shape) != len(before)
+    if call.batch > 1 and (grew or value.shape[:1] != (1,)):
         _refuse_batch(call)
+    return value
 
 
-def _refuse_mixing(call: Call, chain: AffineChain) -> None:
-    rank = len(chain.shape)
+def _refuse_mixing(call: Call, value: AffineValue) -> None:
+    rank = len(value.shape)
     match call.op_type:
         case "Flatten":
             mixes = call.whole("axis", 1) not in (1, 1 - rank)
@@ -206,6 +235,8 @@ def _refuse_mixing(call: Call, chain: AffineChain) -> None:
             mixes = (call.numbers("perm") or [rank])[:1] != [0]
         case "Squeeze" | "Unsqueeze":
             mixes = any(axis <= 0 for axis in call.axes() or [0])
+        case "Concat":
+            mixes = call.whole("axis", 0) in (0, -rank)
         case "MatMul":
             mixes = call.value_position == 1 and rank < 3
         case _:

@@ -18,7 +18,7 @@ _TYPES: Final = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "
 
 
 def read_safetensors(data: bytes, limits: ReaderLimits, activation: Activation) -> tuple[Network, list[str]]:
-    """The network whose linear layers the file holds, this activation between them, and a note on how their order was found.
+    """The network of the file's linear layers with this activation between them, and a note on their order.
 
     Raises:
         UnreadableModel: a damaged header, or offsets that do not fit the file.

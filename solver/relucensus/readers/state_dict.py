@@ -26,7 +26,7 @@ _PT2: Final = f"a .pt2 archive of torch.export is refused; {SAVE_STATE_DICT}, or
 
 
 def read_state_dict(data: bytes, limits: ReaderLimits, activation: Activation) -> tuple[Network, list[str]]:
-    """The network whose linear layers the state_dict holds, this activation between them, and notes on how the file was understood.
+    """The network of the state_dict's linear layers with this activation between them, and notes on the file.
 
     Raises:
         UnreadableModel: a damaged archive, or a tensor that reaches beyond its storage.
