@@ -60,9 +60,10 @@ def _read(data: bytes, activation: str) -> tuple[dict[str, Any], bytes]:
     summary = {
         "digest": network.digest,
         "inputs": network.inputs,
-        "hidden": list(network.widths),
+        "hidden": list(network.bent_widths),
         "outputs": network.outputs,
-        "neurons": network.neurons,
+        "neurons": sum(network.bent_widths),
+        "breakpoints": network.breakpoints,
         "activation": network.activation,
         "format": model.format,
         "input_shape": list(model.input_shape) if model.input_shape is not None else None,

@@ -125,9 +125,9 @@ class FrontierCube:
     returns: int = 0  # slices after which it came back unsplit; each doubles the next one's time
 
 
-def root_cube(neurons: int) -> OpenCube:
-    """The first frontier: the whole box, which holds at least one region and at most one per pattern."""
-    return OpenCube(Cube(), found=1, at_most=2**neurons)
+def root_cube(breakpoints: int) -> OpenCube:
+    """The first frontier: the whole domain, with at least one region and at most one per pattern of breakpoints."""
+    return OpenCube(Cube(), found=1, at_most=2**breakpoints)
 
 
 @dataclass

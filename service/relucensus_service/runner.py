@@ -98,12 +98,10 @@ class Runner:
 
     def _hold(self, job: Job, lease: Lease) -> None:
         request = job.request
-        domain = request["domain"]
         assignment = Assignment(
             key=job.id,
             network=self._store.models.network(job.model),
-            lower=domain["lower"],
-            upper=domain["upper"],
+            domain=request["domain"],
             definitions=tuple(request["definitions"]),
         )
         frontier = Frontier.of(self._store.frontier.load(job.id, job.phase))

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    FailFast,
+    Field,
+    Tag,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
 from relucensus.errors import UnsupportedModel
@@ -34,9 +44,15 @@ def _one_of(names: tuple[str, ...], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _box_only(value: Any) -> Any:
-    if isinstance(value, dict) and value.get("kind") == "slice":
-        raise PydanticCustomError("not_yet", "slices are not supported yet; needed is a domain of kind 'box'")
+def _kind_of_domain(value: Any) -> str:
+    """Which of the domains this is meant to be; what is none is told by the box."""
+    kind = value.get("kind", "box") if isinstance(value, dict) else getattr(value, "kind", "box")
+    return "slice" if kind == "slice" else "box"
+
+
+def _known_kind(value: Any) -> Any:
+    if value != "box":
+        raise PydanticCustomError("unknown_name", "the kind does not exist; known are box, slice")
     return value
 
 
@@ -70,12 +86,14 @@ def _distinct(value: list[Definition]) -> list[Definition]:
 
 
 _MOST_ERRORS: Final = 20
+_OF_THE_FILE: Final = ("format", "input_shape", "notes", "breakpoints")
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Numbers = Annotated[list[float], BeforeValidator(_first_mistake)]
 Bound = Annotated[float | list[float], BeforeValidator(_first_mistake)]
 EngineName = Annotated[str, _one_of(ENGINES, "engine"), Field(json_schema_extra={"enum": list(ENGINES)})]
 CheckingEngine = Annotated[str, _one_of(ENGINES[1:], "engine"), Field(json_schema_extra={"enum": list(ENGINES[1:])})]
@@ -89,9 +107,26 @@ DefinitionName = Annotated[Definition, Field(strict=False)]
 class BoxDomain(_Strict):
     """A closed box. A number stands for the same bound in every coordinate."""
 
-    kind: Literal["box"] = "box"
+    kind: Annotated[Literal["box"], BeforeValidator(_known_kind)] = "box"
     lower: Bound = Field(description="one number, or one for each input", examples=[-1])
     upper: Bound = Field(description="one number, or one for each input", examples=[[1, 1]])
+
+
+class SliceDomain(_Strict):
+    """A line or plane through inputs, or more: x = origin + the sum of u[i] * directions[i], for u in a box."""
+
+    kind: Literal["slice"]
+    origin: Numbers = Field(description="the input at u = 0", examples=[[0, 0]])
+    directions: list[Numbers] = Field(
+        min_length=1, description="one list of numbers for each coordinate of u", examples=[[[1, 1]]]
+    )
+    lower: Bound = Field(description="bounds of u: one number, or one for each direction", examples=[0])
+    upper: Bound = Field(description="one number, or one for each direction", examples=[1])
+
+
+Domain = Annotated[
+    Annotated[BoxDomain, Tag("box")] | Annotated[SliceDomain, Tag("slice")], Discriminator(_kind_of_domain)
+]
 
 
 class Limits(_Strict):
@@ -108,7 +143,7 @@ class CountRequest(_Strict):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra={"example": REQUEST_EXAMPLE})
 
-    domain: Annotated[BoxDomain, BeforeValidator(_box_only)]
+    domain: Domain
     definitions: Annotated[list[DefinitionName], FailFast(), AfterValidator(_distinct)] = Field(
         default=list(DEFAULT_DEFINITIONS), min_length=1, description="what to count"
     )
@@ -149,6 +184,9 @@ class ModelView(NetworkView):
     format: str = Field(examples=["onnx"])
     input_shape: list[int] | None = Field(
         default=None, description="the shape of one input in the file, before flattening"
+    )
+    breakpoints: int | None = Field(
+        default=None, description="of all neurons together: one for a ReLU, two for a clip with two ends"
     )
     notes: list[str] = Field(description="what the reader did that one may want to know")
 
@@ -249,7 +287,7 @@ def _dotted(place: tuple[Any, ...]) -> str:
     for part in place:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part not in ("float", "list[float]", "body", "query"):
+        elif part not in ("float", "list[float]", "box", "slice", "body", "query"):
             text += f".{part}" if text else part
     return text
 
@@ -286,7 +324,7 @@ def model_view(model: StoredModel) -> dict[str, Any]:
 
 def network_view(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a model's summary that speaks about the network, not the file."""
-    return {name: value for name, value in summary.items() if name not in ("format", "input_shape", "notes")}
+    return {name: value for name, value in summary.items() if name not in _OF_THE_FILE}
 
 
 def _time(seconds: float | None) -> str | None:

@@ -12,12 +12,14 @@ from relucensus.values.problem import Budget
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a job asks for. `network` is `Network.to_bytes()`; workers keep the problem it makes by `key`."""
+    """What a job asks for. `network` is `Network.to_bytes()`; workers keep the problem it makes by `key`.
+
+    `domain` is that of the request.
+    """
 
     key: str
     network: bytes
-    lower: Any
-    upper: Any
+    domain: Mapping[str, Any]
     definitions: tuple[str, ...]
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from relucensus.count import Tally, check, conclude, settle
 from relucensus.errors import CensusError, InvalidRequest
-from relucensus.values.domain import Box
+from relucensus.values.domain import domain_from_json
 from relucensus.values.network import Network
 from relucensus.values.problem import Definition, Problem
 from relucensus_service.work import Answer, Assignment, Concluded, Conclusion, Failure, Settled, Slice
@@ -67,5 +67,5 @@ def _problem(assignment: Assignment) -> Problem:
 def _parsed(keyed: _Keyed) -> Problem:
     assignment = keyed.assignment
     network = Network.from_bytes(assignment.network)
-    box = Box.from_bounds(assignment.lower, assignment.upper, network.inputs)
-    return Problem(network, box, tuple(Definition(name) for name in assignment.definitions))
+    domain = domain_from_json(assignment.domain, network.inputs)
+    return Problem(network, domain, tuple(Definition(name) for name in assignment.definitions))

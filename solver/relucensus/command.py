@@ -9,7 +9,7 @@ from typing import Any, Final
 from relucensus.count import Progress, count_regions
 from relucensus.errors import CensusError, InvalidRequest
 from relucensus.readers import read_model
-from relucensus.values.domain import Box
+from relucensus.values.domain import domain_from_json
 from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Problem
 
 OnProgress = Callable[[int, int, float | None], None]
@@ -36,8 +36,7 @@ def _counted(data: bytes, request: Mapping[str, Any], on_progress: OnProgress | 
     budget = Budget(**request.get("limits", {}))
     definitions = tuple(request.get("definitions") or DEFAULT_DEFINITIONS)
     network = read_model(data, activation=request.get("activation", "relu")).network
-    domain = request["domain"]
-    problem = Problem(network, Box.from_bounds(domain["lower"], domain["upper"], network.inputs), definitions)
+    problem = Problem(network, domain_from_json(request["domain"], network.inputs), definitions)
     result = count_regions(
         problem,
         engine=request.get("engine", "auto"),

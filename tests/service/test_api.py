@@ -155,6 +155,7 @@ def test_cancelling_is_idempotent_and_deleting_forgets(
     expect_problem(client.delete(f"/count/{job}"), 404, "unknown-job", job)
 
 
+SLICE = {"kind": "slice", "origin": [0] * 7, "directions": [[1] * 7], "lower": -1, "upper": 1}
 BAD_REQUESTS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("too few bounds", {"domain": {"lower": [-1, -1], "upper": 1}}, "invalid-domain", ["lower", "7 inputs"]),
     ("too many bounds", {"domain": {"lower": -1, "upper": [1] * 8}}, "invalid-domain", ["upper", "7 inputs"]),
@@ -163,7 +164,29 @@ BAD_REQUESTS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("nested bounds", {"domain": {"lower": [[1]], "upper": 1}}, "invalid-request", ["domain.lower"]),
     ("a bound that is text", {"domain": {"lower": "-1", "upper": 1}}, "invalid-request", ["domain.lower"]),
     ("a bound that is a bool", {"domain": {"lower": False, "upper": True}}, "invalid-request", ["domain.lower"]),
-    ("a slice", {"domain": {"kind": "slice", "origin": [0]}}, "invalid-request", ["slices are not supported yet"]),
+    ("a slice without all", {"domain": {"kind": "slice", "origin": [0]}}, "invalid-request", ["domain.directions"]),
+    ("no directions", {"domain": SLICE | {"directions": []}}, "invalid-request", ["domain.directions"]),
+    (
+        "a direction in words",
+        {"domain": SLICE | {"directions": [["x"] * 7]}},
+        "invalid-request",
+        ["domain.directions[0]"],
+    ),
+    ("a slice of few inputs", {"domain": SLICE | {"origin": [0] * 6}}, "invalid-domain", ["origin", "[6]", "[1, 7]"]),
+    (
+        "a slice of other inputs",
+        {"domain": SLICE | {"origin": [0] * 6, "directions": [[1] * 6]}},
+        "invalid-domain",
+        ["6 coordinates", "7 inputs"],
+    ),
+    ("too many bounds of a slice", {"domain": SLICE | {"upper": [1, 1]}}, "invalid-domain", ["upper"]),
+    (
+        "a box with directions",
+        {"domain": {"lower": 0, "upper": 1, "origin": [1]}},
+        "invalid-request",
+        ["domain.origin"],
+    ),
+    ("no object", {"domain": [1]}, "invalid-request", ["domain"]),
     ("another kind", {"domain": {"kind": "ball", "lower": 0, "upper": 1}}, "invalid-request", ["domain.kind"]),
     ("unknown engine", {"engine": "abacus"}, "invalid-request", ["abacus", "milp"]),
     ("unknown checker", {"cross_check": "abacus"}, "invalid-request", ["abacus", "milp"]),
@@ -195,6 +218,11 @@ def test_a_bad_request_is_refused(
 BAD_TEXTS = {
     "not JSON": ('{"domain": ', "not JSON"),
     "NaN": ('{"domain": {"lower": NaN, "upper": 1}}', "NaN"),
+    "NaN in a slice": ('{"domain": {"kind": "slice", "origin": [NaN], "directions": [[1]]}}', "NaN"),
+    "a direction too large": (
+        '{"domain": {"kind": "slice", "origin": [0], "directions": [[1e999]], "lower": 0, "upper": 1}}',
+        "directions",
+    ),
     "Infinity": ('{"domain": {"lower": 0, "upper": Infinity}}', "Infinity"),
     "a number too large": ('{"domain": {"lower": 0, "upper": 1e999}}', "upper"),
     "an integer too large": ('{"domain": {"lower": 0, "upper": 1' + "0" * 400 + "}}", "upper"),
@@ -332,3 +360,32 @@ def test_every_route_is_documented_with_its_problems(client: httpx.Client) -> No
     assert "application/problem+json" in posted["responses"]["422"]["content"]
     references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert references <= set(schemas)
+
+
+def test_a_slice_is_a_domain(post: Post) -> None:
+    job = post(domain=SLICE).json()
+    assert job["request"]["domain"] == {
+        "kind": "slice",
+        "origin": [0.0] * 7,
+        "directions": [[1.0] * 7],
+        "lower": -1.0,
+        "upper": 1.0,
+    }
+
+
+def test_the_schema_shows_both_domains(client: httpx.Client) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert {"BoxDomain", "SliceDomain"} <= set(schemas)
+    text = json.dumps(schemas["CountRequest"]["properties"]["domain"])
+    assert "#/components/schemas/SliceDomain" in text
+    assert "#/components/schemas/BoxDomain" in text
+
+
+def test_a_bare_file_is_uploaded_with_the_activation_asked_for(client: httpx.Client, expect_problem: Expect) -> None:
+    files = {"model": ("m.pt", (Path(__file__).parents[1] / "cases" / "planar_8x3.pt").read_bytes())}
+    models = [client.post("/models", params={"activation": a}, files=files) for a in ("hard_tanh", "leaky_relu:0.2")]
+    assert [response.status_code for response in models] == [201, 201]
+    first, second = (response.json() for response in models)
+    assert (first["activation"], first["neurons"], first["breakpoints"]) == ("hard_tanh", 24, 48)
+    assert (second["activation"], second["breakpoints"]) == ("piecewise_linear", 24)
+    expect_problem(client.post("/models", params={"activation": "elu"}, files=files), 422, "invalid-request", "elu")

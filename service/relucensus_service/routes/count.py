@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from relucensus.values.domain import Box
+from relucensus.values.domain import domain_from_json
 from relucensus_service.context import Context, InContext
 from relucensus_service.documents import parsed
 from relucensus_service.jobs import Job, JobState, root_cube
@@ -55,14 +55,14 @@ async def post_count(
         model = await keep_model(context, intake, form.model, activation=asked.activation)
     else:
         model = await run_in_threadpool(known_model, context, str(asked.model))
-    Box.from_bounds(asked.domain.lower, asked.domain.upper, model.summary["inputs"])
     document = {**asked.model_dump(mode="json"), "model": model.digest}
+    domain_from_json(document["domain"], model.summary["inputs"])
     job = await run_in_threadpool(
         context.store.jobs.create,
         _job_id(idempotency_key),
         model=model.digest,
         request=document,
-        root=root_cube(model.summary["neurons"]),
+        root=root_cube(model.summary.get("breakpoints", model.summary["neurons"])),
     )
     if job.request != document:
         detail = f"the Idempotency-Key {idempotency_key!r} was sent before with another request; take a new key"

@@ -6,7 +6,7 @@ import hashlib
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
@@ -14,7 +14,7 @@ from relucensus_service.context import Context, InContext
 from relucensus_service.intake import Intake
 from relucensus_service.problems import Refusal, problem
 from relucensus_service.routes.documentation import MODEL_BODY, problems_for
-from relucensus_service.schemas import ModelView, model_view
+from relucensus_service.schemas import ActivationName, ModelView, model_view
 from relucensus_service.store import NewModel, StoredModel
 from relucensus_service.uploads import read_form
 
@@ -37,12 +37,19 @@ InIntake = Annotated[Intake, Depends(_intake)]
     openapi_extra={"requestBody": MODEL_BODY},
     summary="Upload a network",
 )
-async def post_model(request: Request, context: InContext, intake: InIntake) -> JSONResponse:
+async def post_model(
+    request: Request,
+    context: InContext,
+    intake: InIntake,
+    activation: Annotated[
+        ActivationName, Query(description="for a state_dict or safetensors file, which does not say")
+    ] = "relu",
+) -> JSONResponse:
     """Read a model file and keep it; `POST /count` may then name its digest instead of sending the file again."""
     form = await read_form(request, ("model",))
     if form.model is None:
         raise Refusal(problem("invalid-request", "the form has no part 'model'; needed is the model file"))
-    model = await keep_model(context, intake, form.model, activation="relu")
+    model = await keep_model(context, intake, form.model, activation=activation)
     location = str(request.url_for("get_model", digest=model.digest).path)
     return JSONResponse(model_view(model), status_code=201, headers={"Location": location})
 

@@ -5,9 +5,9 @@ Coordinates with ``lower == upper`` are fixed and substituted out later.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,3 +161,27 @@ class Slice:
 
 
 Domain = Box | Slice
+
+
+def domain_from_json(document: Mapping[str, Any], inputs: int) -> Domain:
+    """The domain of a request, for a network with this many inputs; without a `kind` it is a box.
+
+    Raises:
+        InvalidDomain: a kind that does not exist, a part that is missing or too much, or what `Box` and `Slice` refuse.
+    """
+    kind = document.get("kind", "box")
+    if kind not in _PARTS:
+        raise InvalidDomain(f"a domain of kind {kind!r} does not exist; known are {', '.join(_PARTS)}")
+    parts = {name: value for name, value in document.items() if name != "kind"}
+    if set(parts) != set(_PARTS[kind]):
+        found = ", ".join(sorted(parts)) or "nothing"
+        raise InvalidDomain(f"the {kind} has {found}; needed are {', '.join(_PARTS[kind])}")
+    if kind == "box":
+        return Box.from_bounds(**parts, inputs=inputs)
+    made = Slice.from_bounds(**parts)
+    if made.dimension != inputs:
+        raise InvalidDomain(f"the slice has {made.dimension} coordinates, the network has {inputs} inputs")
+    return made
+
+
+_PARTS: Final = {"box": ("lower", "upper"), "slice": ("origin", "directions", "lower", "upper")}
