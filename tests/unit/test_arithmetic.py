@@ -46,9 +46,13 @@ def test_equal_maps_have_equal_canonical_texts_whatever_their_denominators() -> 
     assert not half.equals(AffineMap.from_fractions([[Fraction(1, 2)]], [Fraction(4)]))
 
 
-def test_a_mask_silences_rows() -> None:
-    silent = AffineMap.from_fractions([[Fraction(1)], [Fraction(2)]], [Fraction(3), Fraction(4)]).masked([0, 1])
-    assert silent.at(RationalPoint((1,), 1)) == [0, 6]
+def test_a_factor_scales_its_row_and_zero_silences_it() -> None:
+    rows = AffineMap.from_fractions(
+        [[Fraction(1)], [Fraction(2)], [Fraction(1)]], [Fraction(3), Fraction(4), Fraction(1)]
+    )
+    scaled = rows.scaled([0, 1, -2], 3)
+    assert scaled.at(RationalPoint((1,), 1)) == [0, 6, -4]
+    assert scaled.denominator == 3 * rows.denominator
 
 
 def test_rounding_a_value_beyond_float64_is_an_error() -> None:

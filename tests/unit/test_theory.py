@@ -47,7 +47,7 @@ def test_no_upper_bound_is_below_the_count(case: dict) -> None:
     unstable = result.bounds["on_unstable_neurons"]
     upper = [result.bounds[name] for name in ("two_to_the_neurons", "zaslavsky", "montufar_2017", "serra_2018")]
     assert all(found <= bound for bound in [*upper, *unstable.values()] if bound is not None)
-    assert found <= theory.most_regions_in_cube(problem.network, 0)
+    assert found <= theory.most_regions_after(problem.network, 0)
 
 
 def bounds_of(activations: list[tuple[Activation, ...]], inputs: int = 2) -> dict:
@@ -97,4 +97,4 @@ def test_linear_neurons_pass_dimensions_on_and_cut_nothing() -> None:
 def test_the_bound_on_a_cube_counts_undecided_neurons_with_a_breakpoint() -> None:
     layer = Layer.from_arrays(np.ones((4, 2)), np.zeros(4), activations=(RELU, IDENTITY, RELU, RELU))
     network = Network((layer,), Layer.from_arrays(np.ones((1, 4)), [0.0]))
-    assert [theory.most_regions_in_cube(network, depth) for depth in range(5)] == [7, 4, 4, 2, 1]
+    assert [theory.most_regions_after(network, depth) for depth in range(5)] == [7, 4, 4, 2, 1]

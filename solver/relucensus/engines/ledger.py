@@ -11,7 +11,7 @@ from relucensus.affine import Preactivations
 from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
 from relucensus.lp import LpCounter
 from relucensus.merge import described
-from relucensus.theory import most_regions_in_cube
+from relucensus.theory import most_regions_after
 from relucensus.values.pattern import Cube
 from relucensus.values.problem import Budget, Definition
 from relucensus.values.result import Statistics
@@ -65,7 +65,7 @@ class Ledger:
     def open_cube(self, cube: Cube, found: int = 0) -> OpenCube:
         """A cube to leave open, with its proven upper bound; it must be proven to hold a region."""
         self._note(cube.symbols)
-        return OpenCube(cube, max(found, 1), most_regions_in_cube(self.preactivations.network, cube.depth))
+        return OpenCube(cube, max(found, 1), most_regions_after(self.preactivations.network, cube.depth))
 
     def settlement(self, left: Sequence[OpenCube], *, patterns: int | None = None) -> Settlement:
         """What was established, with these cubes left open."""
