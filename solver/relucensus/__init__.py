@@ -21,7 +21,7 @@ from relucensus.values.result import Count, CountResult, Statistics, Status
 
 if TYPE_CHECKING:
     from relucensus.count import count_regions
-    from relucensus.readers import read_model
+    from relucensus.readers import read_model, read_vnnlib
 
 __all__ = [
     "Activation",
@@ -39,9 +39,14 @@ __all__ = [
     "Status",
     "count_regions",
     "read_model",
+    "read_vnnlib",
 ]
 
-_LOADED_ON_FIRST_USE: Final = {"count_regions": "relucensus.count", "read_model": "relucensus.readers"}
+_LOADED_ON_FIRST_USE: Final = {
+    "count_regions": "relucensus.count",
+    "read_model": "relucensus.readers",
+    "read_vnnlib": "relucensus.readers",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from relucensus.count import Progress, count_regions
 from relucensus.errors import CensusError, InvalidRequest
-from relucensus.readers import read_model
+from relucensus.readers import read_model, read_vnnlib
+from relucensus.readers.vnnlib import rounded_bounds
 from relucensus.values.domain import domain_from_json
 from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Problem
 
@@ -27,6 +28,17 @@ def count_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgre
         return {"result": _counted(data, request, on_progress), "error": None}
     except CensusError as error:
         return {"result": None, "error": _problem(error)}
+
+
+def vnnlib_box(text: str) -> dict[str, Any]:
+    """The input box of a VNN-LIB property as ``{"domain": …, "notes": […], "error": None}``, or with an error only."""
+    try:
+        box = read_vnnlib(text)
+    except CensusError as error:
+        return {"domain": None, "notes": [], "error": _problem(error)}
+    rounded = rounded_bounds(text)
+    notes = [f"{rounded} different decimals of the VNN-LIB file are rounded to the nearest float64"] if rounded else []
+    return {"domain": box.to_json(), "notes": notes, "error": None}
 
 
 def _counted(data: bytes, request: Mapping[str, Any], on_progress: OnProgress | None) -> dict[str, Any]:
