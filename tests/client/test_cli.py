@@ -227,3 +227,30 @@ def test_output_may_be_cut_off_by_a_pipe(served: str, service: Any, documents: A
     shell = f"'{COMMAND}' wait job-1 --json --url {served} | head -c 1"
     answer = subprocess.run(shell, shell=True, capture_output=True, text=True, check=True, env=dict(os.environ))
     assert (answer.stdout, answer.stderr) == ("{", "")
+
+
+def test_a_slice_and_a_property_reach_the_service_as_domains(
+    served: str, service: Any, documents: Any, model: str, tmp_path: Path
+) -> None:
+    line, box = tmp_path / "line.json", tmp_path / "box.vnnlib"
+    line.write_text('{"points": [[0, 0], [1, 2]], "upper": 3}')
+    box.write_text("(declare-const X_0 Real) (assert (<= X_0 0.5)) (assert (>= X_0 -0.5))")
+    service.answers = [documents.job()]
+    assert run("submit", model, "--slice", str(line), "--url", served).exit_code == 0
+    assert service.request_document()["domain"] == {
+        "kind": "slice",
+        "origin": [0.0, 0.0],
+        "directions": [[1.0, 2.0]],
+        "lower": 0.0,
+        "upper": 3.0,
+    }
+    service.requests.clear()
+    service.answers = [documents.job(), documents.finished()]
+    assert run("count", model, "--vnnlib", str(box), "--url", served).exit_code == 0
+    assert service.request_document(0)["domain"] == {"kind": "box", "lower": [-0.5], "upper": [0.5]}
+
+
+def test_a_command_without_a_domain_is_refused_with_status_2(model: str) -> None:
+    answer = run("count", model)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "needed is --lower with --upper, --slice or --vnnlib" in answer.stderr

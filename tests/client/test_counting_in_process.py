@@ -124,7 +124,7 @@ def _external() -> bytes:
 
 
 def _convolution() -> bytes:
-    kernel = np.ones((1, 1, 2, 2), dtype=np.float32)
+    kernel = np.ones((1, 1, 5, 5), dtype=np.float32)
     return _onnx_of(helper.make_node("Conv", ["X", "W"], ["Y"]), weights=kernel, inputs=[1, 1, 4, 4])
 
 
@@ -148,7 +148,7 @@ BAD_FILES: list[tuple[str, Callable[[], bytes], str]] = [
     ("external data", _external, "external"),
     ("an unknown operator", lambda: _onnx_of(helper.make_node("Cos", ["X"], ["Y"])), "Cos"),
     ("a sigmoid", lambda: model_file(nn.Sequential(nn.Linear(2, 2), nn.Sigmoid())).data, "Sigmoid"),
-    ("a convolution", _convolution, "Conv"),
+    ("a convolution that does not fit", _convolution, "has a window of 5x5 entries, which does not fit into 4x4"),
     ("a NaN weight", lambda: _not_finite(np.nan), "nan"),
     ("an infinite weight", lambda: _not_finite(np.inf), "inf"),
     (
@@ -226,3 +226,61 @@ def test_an_unknown_activation_of_a_state_dict_is_refused_with_status_2() -> Non
     answer = run(CASES / "planar_8x3.pt", *BOX, "--activation", "sigmoid")
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert "sigmoid" in answer.stderr
+
+
+PROPERTY = """; the box of a property
+(declare-const X_0 Real) (declare-const X_1 Real) (declare-const Y_0 Real)
+(assert (>= X_0 -1)) (assert (<= X_0 1)) (assert (>= X_1 -1.0)) (assert (<= X_1 1))
+(assert (or (and (>= Y_0 0.3)) (and (<= Y_0 -2))))
+"""
+
+
+def test_the_box_of_a_vnnlib_property_is_counted_on(tmp_path: Path) -> None:
+    path = tmp_path / "p.vnnlib"
+    path.write_text(PROPERTY)
+    answer = run(CASES / "planar_8x3.onnx", "--vnnlib", str(path), "--json")
+    assert answer.exit_code == 0
+    result, expected = json.loads(answer.stdout), json.loads(run(CASES / "planar_8x3.onnx", *BOX, "--json").stdout)
+    assert result["counts"] == expected["counts"]
+    assert result["domain"] == {"kind": "box", "lower": [-1.0, -1.0], "upper": [1.0, 1.0]}
+
+
+def test_rounded_decimals_of_a_property_are_told_on_stderr(tmp_path: Path) -> None:
+    path = tmp_path / "p.vnnlib"
+    path.write_text(PROPERTY.replace("<= X_1 1", "<= X_1 0.1").replace("0.3", "0.5"))
+    answer = run(CASES / "planar_8x3.onnx", "--vnnlib", str(path), "--json")
+    assert json.loads(answer.stdout)["domain"]["upper"] == [1.0, 0.1]
+    assert "note: 1 different decimals of the VNN-LIB file are rounded to the nearest float64" in answer.stderr
+
+
+def test_a_property_without_a_box_is_refused_with_status_2(tmp_path: Path) -> None:
+    path = tmp_path / "p.vnnlib"
+    path.write_text(PROPERTY.replace("(assert (<= X_1 1))", ""))
+    answer = run(CASES / "planar_8x3.onnx", "--vnnlib", str(path))
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "no upper bound for X_1" in answer.stderr
+    path.write_bytes(b"\xff\xfe")
+    assert run(CASES / "planar_8x3.onnx", "--vnnlib", str(path)).exit_code == 2
+    assert run(CASES / "planar_8x3.onnx", "--vnnlib", str(tmp_path / "none")).exit_code == 2
+
+
+def test_a_slice_is_counted_on(tmp_path: Path) -> None:
+    path = tmp_path / "line.json"
+    path.write_text('{"points": [[-1, -1], [1, 1]]}')
+    answer = run(CASES / "planar_8x3.onnx", "--slice", str(path), "--json")
+    assert answer.exit_code == 0
+    result = json.loads(answer.stdout)
+    assert result["domain"]["directions"] == [[2.0, 2.0]]
+    fewer, all_ = (
+        json.loads(text)["counts"]["activation_regions"]["value"]
+        for text in (answer.stdout, run(CASES / "planar_8x3.onnx", *BOX, "--json").stdout)
+    )
+    assert 1 < fewer < all_
+
+
+def test_a_slice_of_other_inputs_is_refused_with_status_2(tmp_path: Path) -> None:
+    path = tmp_path / "line.json"
+    path.write_text('{"origin": [0, 0, 0], "directions": [[1, 1, 1]], "lower": 0, "upper": 1}')
+    answer = run(CASES / "planar_8x3.onnx", "--slice", str(path))
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "the slice has 3 coordinates, the network has 2 inputs" in answer.stderr

@@ -70,7 +70,7 @@ def test_bounds_keep_every_bit() -> None:
         (math.nan, "lower is nan"),
         ([0, math.inf], r"lower\[1\] is inf"),
         ("1", "lower is '1'"),
-        (None, "lower is None"),
+        (None, "lower and upper, or domain"),
         ([1, "x"], r"lower\[1\] is 'x'"),
         ([[1, 2]], r"lower\[0\] is \[1, 2\]"),
         (True, "lower is True"),

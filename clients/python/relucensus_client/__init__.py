@@ -7,6 +7,7 @@
 """
 
 from relucensus_client._client import DEFAULT_URL, Client, Job, count
+from relucensus_client._domain import Slice
 from relucensus_client._errors import (
     ClientError,
     Conflict,
@@ -61,6 +62,7 @@ __all__ = [
     "RequestRefused",
     "Retries",
     "ServiceFailure",
+    "Slice",
     "Statistics",
     "TooManyRequests",
     "UnexpectedAnswer",

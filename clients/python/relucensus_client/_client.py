@@ -14,6 +14,7 @@ from typing import Any, Final, Self, Unpack
 import httpx
 
 from relucensus_client import _requests
+from relucensus_client._domain import Bound, Domain
 from relucensus_client._errors import (
     ConnectionFailed,
     InvalidArgument,
@@ -24,7 +25,7 @@ from relucensus_client._errors import (
 )
 from relucensus_client._model_source import Model, model_file
 from relucensus_client._models import CountResult, JobPage, JobStatus, UploadedModel
-from relucensus_client._requests import Bound, Call, CountOptions
+from relucensus_client._requests import Call, CountOptions
 from relucensus_client._retries import Retries
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
@@ -73,23 +74,34 @@ class Client:
         self._http.close()
 
     def submit(
-        self, model: Model, *, lower: Bound, upper: Bound, example_input: Any = None, **options: Unpack[CountOptions]
+        self,
+        model: Model,
+        *,
+        lower: Bound | None = None,
+        upper: Bound | None = None,
+        domain: Domain | None = None,
+        example_input: Any = None,
+        **options: Unpack[CountOptions],
     ) -> Job:
         """Starts a count and returns its job without waiting; see `CountOptions` for what else may be asked.
 
+        The domain is the box between `lower` and `upper`, or `domain`: a `Slice`, or a mapping as in a request.
         `model` is a path, bytes, an open file, a `torch.nn.Module` or its `state_dict`, or a model uploaded before.
 
         Raises:
             InvalidArgument: the model cannot be read or a bound is not a finite number; nothing was sent.
             RequestRefused: the service does not accept the model or the request.
         """
-        request = _requests.count_request(lower, upper, options)
+        request = _requests.count_request(lower, upper, options, domain)
         call = _requests.submit_call(model_file(model, example_input), request)
         return Job(self, _requests.answer_of(JobStatus, self.send(call)))
 
-    def upload(self, model: Model, *, example_input: Any = None) -> UploadedModel:
-        """Gives the service a model to keep, and returns what was read; pass it to `submit` any number of times."""
-        call = _requests.upload_call(model_file(model, example_input))
+    def upload(self, model: Model, *, example_input: Any = None, activation: str | None = None) -> UploadedModel:
+        """Gives the service a model to keep, and returns what was read; pass it to `submit` any number of times.
+
+        `activation` is for a bare `state_dict`, as in `CountOptions`.
+        """
+        call = _requests.upload_call(model_file(model, example_input), activation)
         return _requests.answer_of(UploadedModel, self.send(call))
 
     def job(self, job_id: str) -> Job:
@@ -231,8 +243,9 @@ class Job:
 def count(  # noqa: PLR0913 - keyword-only, and what callers write
     model: Model,
     *,
-    lower: Bound,
-    upper: Bound,
+    lower: Bound | None = None,
+    upper: Bound | None = None,
+    domain: Domain | None = None,
     url: str = DEFAULT_URL,
     timeout: float | None = None,
     progress: bool | OnProgress = True,
@@ -244,7 +257,7 @@ def count(  # noqa: PLR0913 - keyword-only, and what callers write
     What is accepted and raised is that of `Client.submit` and `Job.wait`.
     """
     with Client(url) as client:
-        job = client.submit(model, lower=lower, upper=upper, example_input=example_input, **options)
+        job = client.submit(model, lower=lower, upper=upper, domain=domain, example_input=example_input, **options)
         return job.wait(timeout, progress=progress)
 
 

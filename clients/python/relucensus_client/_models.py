@@ -58,11 +58,16 @@ class Network(Answer):
 
 
 class Domain(Answer):
-    """The domain that was counted on; a number stands for the same bound in every coordinate."""
+    """The domain that was counted on; a number stands for the same bound in every coordinate.
+
+    The bounds of a slice (`kind` "slice") are those of the numbers before its directions.
+    """
 
     kind: str = "box"
     lower: float | tuple[float, ...] | None = None
     upper: float | tuple[float, ...] | None = None
+    origin: tuple[float, ...] | None = None
+    directions: tuple[tuple[float, ...], ...] | None = None
 
 
 class Statistics(Answer):

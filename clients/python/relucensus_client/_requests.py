@@ -8,11 +8,12 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypedDict, TypeVar
+from typing import Any, Final, TypedDict, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
+from relucensus_client._domain import Bound, Domain, domain_document
 from relucensus_client._errors import InvalidArgument, UnexpectedAnswer, error_of
 from relucensus_client._model_source import ModelFile
 from relucensus_client._models import Answer, Problem
@@ -23,18 +24,8 @@ _EXCERPT: Final = 200
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
 
-class ArrayLike(Protocol):
-    """What numpy arrays and torch tensors have in common here."""
-
-    def tolist(self) -> Any:
-        """The values as Python numbers."""
-
-
-Bound = float | Sequence[float] | ArrayLike
-
-
 class CountOptions(TypedDict, total=False):
-    """What may be asked for besides model and box. What is left out is the service's default; None is "not asked".
+    """What may be asked for besides model and domain. What is left out is the service's default; None is "not asked".
 
     definitions:  which counts, for example ``["activation_regions", "linear_regions"]``
     engine:       ``"auto"`` or the name of an engine
@@ -42,7 +33,8 @@ class CountOptions(TypedDict, total=False):
     seconds:      stop after this many seconds, with lower bounds
     regions:      stop after this many regions, with lower bounds
     cross_check:  a second engine that has to confirm the answer
-    activation:   the activation of a bare `state_dict`, which does not name it
+    activation:   the activation of a bare `state_dict`, which does not name it: ``"relu"``, ``"leaky_relu"``,
+                  ``"leaky_relu:0.2"`` with a slope, ``"relu6"``, ``"hard_tanh"`` or ``"abs"``
     """
 
     definitions: Sequence[str] | None
@@ -77,17 +69,19 @@ class Call:
         )
 
 
-def count_request(lower: Bound, upper: Bound, options: CountOptions) -> dict[str, Any]:
-    """The request document of `POST /count`, with only what was asked for.
+def count_request(
+    lower: Bound | None, upper: Bound | None, options: CountOptions, domain: Domain | None = None
+) -> dict[str, Any]:
+    """The request document of `POST /count`, with only what was asked for, on a box or another domain.
 
     Raises:
-        InvalidArgument: a bound that is not a finite number or a list of them, a limit that is not a number.
+        InvalidArgument: no domain or two, a bound that is not a finite number or a list of them, a limit that is
+            not a number.
 
     >>> count_request(-1, [1, 2], {"engine": "milp", "seconds": 5})["limits"]
     {'seconds': 5}
     """
-    domain = {"kind": "box", "lower": _bound("lower", lower), "upper": _bound("upper", upper)}
-    request: dict[str, Any] = {"domain": domain}
+    request: dict[str, Any] = {"domain": domain_document(lower, upper, domain)}
     asked = {name: value for name, value in options.items() if value is not None}
     limits = {name: asked.pop(name) for name in ("seconds", "regions") if name in asked}
     for name, value in limits.items():
@@ -112,15 +106,16 @@ def submit_call(model: ModelFile, request: Mapping[str, Any]) -> Call:
     return Call("POST", "/count", headers=headers, parts=(*parts, *_file_part(model)))
 
 
-def upload_call(model: ModelFile) -> Call:
-    """`POST /models` with the file; sending it twice keeps it once.
+def upload_call(model: ModelFile, activation: str | None = None) -> Call:
+    """`POST /models` with the file, for a bare one with its activation; sending it twice keeps it once.
 
     Raises:
         InvalidArgument: a digest was given, which names a model that is already there.
     """
     if model.digest:
         raise InvalidArgument(f"{model.digest} names an uploaded model; to upload, give the file itself")
-    return Call("POST", "/models", parts=_file_part(model))
+    params = {} if activation is None else {"activation": activation}
+    return Call("POST", "/models", params=params, parts=_file_part(model))
 
 
 def status_call(job_id: str, wait: int = 0) -> Call:
@@ -185,25 +180,6 @@ def _job_path(job_id: str) -> str:
     if not _JOB_ID.fullmatch(job_id):
         raise InvalidArgument(f"{job_id!r} is not a job id; ids have letters, digits, '-' and '_' only")
     return f"/count/{job_id}"
-
-
-def _bound(name: str, bound: Bound) -> float | list[float]:
-    values = bound.tolist() if hasattr(bound, "tolist") else bound
-    if isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
-        return [_finite(f"{name}[{i}]", value) for i, value in enumerate(values)]
-    return _finite(name, values)
-
-
-def _finite(name: str, value: Any) -> float:
-    try:
-        if isinstance(value, (str, bytes, bool)):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidArgument(f"{name} is {value!r}; needed is a number") from None
-    if not math.isfinite(number):
-        raise InvalidArgument(f"{name} is {number}; every bound must be a finite number")
-    return number
 
 
 def _problem(response: httpx.Response) -> Problem:

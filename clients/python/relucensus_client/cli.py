@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Unpack
 import typer
 
 from relucensus_client import _parts
+from relucensus_client._cli_domain import Lower, PropertyFile, SliceFile, Upper, given_domain
 from relucensus_client._client import DEFAULT_URL, Client
 from relucensus_client._errors import ClientError, InvalidArgument, JobFailed, ProblemError
 from relucensus_client._model_source import model_file
@@ -27,13 +28,11 @@ _NOT_THE_USERS: Final = (408, 429)
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Exact counts of the activation regions and linear regions of a ReLU network on a box.",
+    help="Exact counts of the activation regions and linear regions of a piecewise-linear network.",
     epilog="Exit status: 0 exact, 3 lower bound, 2 bad input, 1 anything else.",
 )
 
 ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="ONNX, safetensors or state_dict (.pt) file.")]
-Lower = Annotated[str, typer.Option("--lower", help="Lower bounds of the box: one number, or one per input: -1,-2")]
-Upper = Annotated[str, typer.Option("--upper", help="Upper bounds of the box: one number, or one per input: 1,2")]
 Definitions = Annotated[
     str | None, typer.Option("--definitions", help="What to count, for example activation_regions,linear_regions.")
 ]
@@ -43,7 +42,8 @@ Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after so 
 Regions = Annotated[int | None, typer.Option("--regions", help="Stop after so many regions, with lower bounds.")]
 CrossCheck = Annotated[str | None, typer.Option("--cross-check", help="Second engine that has to confirm the count.")]
 Activation = Annotated[
-    str | None, typer.Option("--activation", help="Activation of a state_dict, which does not name it: relu.")
+    str | None,
+    typer.Option("--activation", help="Activation of a state_dict, which does not name it: relu, leaky_relu:0.2, …"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the JSON document alone on stdout.")]
 ServiceUrl = Annotated[str, typer.Option("--url", envvar="RELUCENSUS_URL", help="Address of the service.")]
@@ -54,8 +54,10 @@ JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
 def count(  # noqa: PLR0913 - one parameter per option
     model: ModelPath,
     *,
-    lower: Lower,
-    upper: Upper,
+    lower: Lower = None,
+    upper: Upper = None,
+    slice_: SliceFile = None,
+    vnnlib: PropertyFile = None,
     definitions: Definitions = None,
     engine: Engine = None,
     strategy: Strategy = None,
@@ -66,7 +68,7 @@ def count(  # noqa: PLR0913 - one parameter per option
     url: Annotated[str | None, typer.Option("--url", help="Count on the service at this address instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count the regions of MODEL on a box, in this process or on a service."""
+    """Count the regions of MODEL on a box or a slice, in this process or on a service."""
     options = _options(
         definitions,
         engine=engine,
@@ -77,13 +79,12 @@ def count(  # noqa: PLR0913 - one parameter per option
         activation=activation,
     )
     with _errors_as_exit_status():
+        domain = given_domain(lower, upper, slice_, vnnlib)
         if url is None:
-            request = count_request(_bound("--lower", lower), _bound("--upper", upper), options)
-            result = _count_in_process(model, request)
+            result = _count_in_process(model, count_request(None, None, options, domain))
         else:
             with Client(url) as client:
-                job = client.submit(model, lower=_bound("--lower", lower), upper=_bound("--upper", upper), **options)
-                result = job.wait()
+                result = client.submit(model, domain=domain, **options).wait()
         _finish(result, as_json)
 
 
@@ -91,8 +92,10 @@ def count(  # noqa: PLR0913 - one parameter per option
 def submit(  # noqa: PLR0913 - one parameter per option
     model: ModelPath,
     *,
-    lower: Lower,
-    upper: Upper,
+    lower: Lower = None,
+    upper: Upper = None,
+    slice_: SliceFile = None,
+    vnnlib: PropertyFile = None,
     definitions: Definitions = None,
     engine: Engine = None,
     strategy: Strategy = None,
@@ -114,7 +117,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
         activation=activation,
     )
     with _errors_as_exit_status(), Client(url) as client:
-        job = client.submit(model, lower=_bound("--lower", lower), upper=_bound("--upper", upper), **options)
+        job = client.submit(model, domain=given_domain(lower, upper, slice_, vnnlib), **options)
         typer.echo(_json(job.latest.to_json()) if as_json else job.id)
 
 
@@ -197,19 +200,6 @@ def _options(listed: str | None, **others: Unpack[CountOptions]) -> CountOptions
     """The options, with the definitions taken from a list with commas."""
     definitions = None if listed is None else [name.strip() for name in listed.split(",")]
     return {**others, "definitions": definitions}
-
-
-def _bound(option: str, text: str) -> float | list[float]:
-    """One number, or the numbers between the commas.
-
-    >>> _bound("--lower", "-1,-2.5")
-    [-1.0, -2.5]
-    """
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InvalidArgument(f"{option} is {text!r}; needed is a number or numbers with commas between") from None
-    return numbers if "," in text else numbers[0]
 
 
 def _count_in_process(path: str, request: dict[str, Any]) -> CountResult:
