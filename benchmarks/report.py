@@ -1,0 +1,135 @@
+"""The tables of compare.py: every run, who was wrong, and the ratios that are promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from measure import Outcome
+from networks import Case
+
+Runs = dict[tuple[str, str], Outcome]  # by case and tool
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Our seconds must be at most the peer's, divided by `factor`."""
+
+    peer: str
+    factor: float
+    inputs: tuple[int, int]
+    regions: int = 0
+
+
+FLOORS = (
+    Floor("regioncam", 2, (2, 2), 6_000),
+    Floor("regioncam", 10, (2, 2), 240_000),
+    Floor("affinitree", 80, (3, 3), 9_000),
+    Floor("affinitree", 50, (5, 5)),
+    Floor("affinitree", 30, (8, 8)),
+    Floor("gurobi_pool", 10, (2, 8), 6_000),
+    Floor("cplex_populate", 10, (2, 8), 6_000),
+    Floor("cplex_populate", 3, (64, 64), 1_000),
+)
+REGIONS_A_SECOND = 2_000  # with 784 inputs
+TWIN = 10  # a degenerate network may take so many times the seconds of its generic twin
+
+
+def truth(case: Case, runs: Runs, engines: list[str]) -> int | None:
+    """The known count, or what our first engine that finished found."""
+    if case.known is not None:
+        return case.known
+    finished = (runs[case.name, engine] for engine in engines if (case.name, engine) in runs)
+    return next((outcome.found for outcome in finished if outcome.finished), None)
+
+
+def runs_table(cases: list[Case], runs: Runs, tools: list[str], engines: list[str]) -> Iterator[str]:
+    """One row a case and tool."""
+    yield "| network | inputs: hidden | tool | count | seconds | regions/s | MB | exact fallbacks | |"
+    yield "|---|---|---|--:|--:|--:|--:|--:|---|"
+    for case in cases:
+        right = truth(case, runs, engines)
+        for tool in tools:
+            outcome = runs.get((case.name, tool))
+            if outcome is not None:
+                yield _row(case, tool, outcome, right)
+
+
+def _row(case: Case, tool: str, outcome: Outcome, right: int | None) -> str:
+    """A row of the table of runs."""
+    count = "" if outcome.found is None else f"{'≥ ' if outcome.stopped else ''}{outcome.found:,}"
+    seconds = "" if outcome.seconds is None else f"{outcome.seconds:.3f}"
+    rate = f"{outcome.found / outcome.seconds:,.0f}" if outcome.found and outcome.seconds else ""
+    fallbacks = outcome.details.get("exact_fallbacks", "")
+    remark = outcome.reason.split("\n")[0][:80].replace("|", "/")
+    if outcome.stopped and not remark:
+        remark = "stopped at the limit"
+    if outcome.finished and right is not None and outcome.found != right:
+        remark = f"**wrong**, {right:,} is right"
+    cells = (case.name, case.shape, tool, count, seconds, rate, f"{outcome.megabytes:.0f}", fallbacks, remark)
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def wrong_table(cases: list[Case], runs: Runs, tools: list[str], engines: list[str]) -> Iterator[str]:
+    """One row a tool: how many it counted, how many of those wrongly, and which."""
+    yield "| tool | counted | right | wrong | failed, refused or stopped | wrong on |"
+    yield "|---|--:|--:|--:|--:|---|"
+    for tool in tools:
+        ours = [(case, runs[case.name, tool]) for case in cases if (case.name, tool) in runs]
+        finished = [(case, outcome) for case, outcome in ours if outcome.finished]
+        rights = {case.name: truth(case, runs, engines) for case, _ in finished}
+        wrong = [
+            f"{case.name} ({outcome.found:,}, not {rights[case.name]:,})"
+            for case, outcome in finished
+            if rights[case.name] is not None and outcome.found != rights[case.name]
+        ]
+        cells = (
+            tool,
+            len(finished),
+            len(finished) - len(wrong),
+            len(wrong),
+            len(ours) - len(finished),
+            ", ".join(wrong),
+        )
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def floors_table(cases: list[Case], runs: Runs, engines: list[str]) -> Iterator[str]:
+    """One row a floor and case it speaks of."""
+    yield "| floor | network | regions | ours (s) | other (s) | ratio | |"
+    yield "|---|---|--:|--:|--:|--:|---|"
+    for case in cases:
+        engine = next((name for name in engines if runs.get((case.name, name), Outcome()).finished), None)
+        if engine is None:
+            continue
+        ours = runs[case.name, engine]
+        assert ours.found is not None
+        assert ours.seconds is not None
+        yield from _peer_rows(case, runs, ours)
+        if case.inputs == 784:
+            rate = ours.found / ours.seconds
+            met = "met" if rate >= REGIONS_A_SECOND else "**missed**"
+            cells = (f"≥ {REGIONS_A_SECOND:,} regions/s", case.name, f"{ours.found:,}", f"{ours.seconds:.3f}")
+            yield f"| {' | '.join(cells)} | | {rate:,.0f}/s | {met} |"
+        twin = runs.get((case.twin or "", engine))
+        if twin is not None and twin.finished and twin.seconds:
+            ratio = ours.seconds / twin.seconds
+            met = "met" if ratio <= TWIN else "**missed**"
+            row = (f"≤ {TWIN}x {case.twin}", case.name, f"{ours.found:,}", f"{ours.seconds:.3f}", f"{twin.seconds:.3f}")
+            yield f"| {' | '.join(row)} | {ratio:.2f} | {met} |"
+
+
+def _peer_rows(case: Case, runs: Runs, ours: Outcome) -> Iterator[str]:
+    """The floors against peers that speak of this case."""
+    for floor in FLOORS:
+        peer = runs.get((case.name, floor.peer))
+        assert ours.found is not None
+        assert ours.seconds is not None
+        applies = floor.inputs[0] <= case.inputs <= floor.inputs[1] and ours.found >= floor.regions
+        if not applies or case.twin or peer is None or not peer.seconds:
+            continue
+        ratio = peer.seconds / ours.seconds
+        met = "met" if ratio >= floor.factor else ("**missed**" if not peer.stopped else "open: the peer was stopped")
+        more = "≥ " if peer.stopped else ""
+        cells = (f"{floor.factor:g}x {floor.peer}", case.name, f"{ours.found:,}", f"{ours.seconds:.3f}")
+        yield f"| {' | '.join(cells)} | {more}{peer.seconds:.3f} | {more}{ratio:,.1f} | {met} |"
