@@ -33,6 +33,8 @@ CHAINS = {
     "matmul add twice": [node("MatMul", X, f32(3, 4)), node("Add", X, f32(4)), node("Add", X, f32(1)), *HEAD],
     "normalised": [node("Sub", X, f32(1, 3)), node("Div", X, f32(3)), node("MatMul", X, f32(3, 4)), *HEAD],
     "scaled by scalar": [node("Mul", X, np.float32(0.0039)), node("Gemm", X, f32(3, 4), f32(4)), *HEAD],
+    "divided by a scalar": [node("Div", X, np.float32(0.31)), node("Gemm", X, f32(3, 4), f32(4)), *HEAD],
+    "gemm scalar bias and beta": [node("Gemm", X, f32(3, 4), np.float32(0.3), beta=0.7), *HEAD],
     "constant first": [node("Sub", f32(3), X), node("Mul", f32(3), X), node("Gemm", X, f32(3, 4), f32(4)), *HEAD],
     "two affine layers": [node("Gemm", X, f32(3, 5), f32(5)), node("Gemm", X, f32(5, 4), f32(4)), *HEAD],
     "no hidden layer": [node("Gemm", X, f32(3, 4), f32(4))],

@@ -99,12 +99,14 @@ class AffineValue:
 
     def shift_exactly(self, offsets: NDArray[np.object_]) -> None:
         """Add a constant array of fractions, broadcast by numpy's rules."""
+        offsets = np.asarray(offsets, dtype=object)
         self.expand(offsets.shape)
         self._count_operation()
         self._step = affine_steps.rescaled(self._step, None, self._spread(offsets))
 
     def scale(self, factors: NDArray[np.object_]) -> None:
         """Multiply by a constant array of fractions, broadcast by numpy's rules."""
+        factors = np.asarray(factors, dtype=object)  # numpy gives a bare fraction for an array without axes
         self.expand(factors.shape)
         self._count_operation()
         self._step = affine_steps.rescaled(self._step, self._spread(factors), None)
