@@ -35,7 +35,7 @@ def _leaky_relu(call: Call, _value: AffineValue) -> Sequence[Activation]:
 def _prelu(call: Call, value: AffineValue) -> Sequence[Activation]:
     slopes = call.floats(1, "slope")
     made = {slope: leaky_relu(slope) for slope in set(slopes.ravel().tolist())}
-    if len(made) == 1:
+    if slopes.size == 1:
         return tuple(made.values())
     try:
         spread = np.broadcast_to(slopes, value.shape)
@@ -44,7 +44,7 @@ def _prelu(call: Call, value: AffineValue) -> Sequence[Activation]:
             f"has slopes of shape {shape_text(slopes.shape)}, which do not broadcast to the shape "
             f"{shape_text(value.shape)} of its input"
         )
-    return [made[slope] for slope in spread.ravel().tolist()]
+    return tuple(made.values()) if len(made) == 1 else [made[slope] for slope in spread.ravel().tolist()]
 
 
 def _clip(call: Call, _value: AffineValue) -> Sequence[Activation]:

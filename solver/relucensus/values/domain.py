@@ -170,7 +170,7 @@ def domain_from_json(document: Mapping[str, Any], inputs: int) -> Domain:
         InvalidDomain: a kind that does not exist, a part that is missing or too much, or what `Box` and `Slice` refuse.
     """
     kind = document.get("kind", "box")
-    if kind not in _PARTS:
+    if not isinstance(kind, str) or kind not in _PARTS:
         raise InvalidDomain(f"a domain of kind {kind!r} does not exist; known are {', '.join(_PARTS)}")
     parts = {name: value for name, value in document.items() if name != "kind"}
     if set(parts) != set(_PARTS[kind]):
