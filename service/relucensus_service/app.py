@@ -26,7 +26,7 @@ from relucensus_service.store import Store
 from relucensus_service.uploads import UploadLimit
 
 _DESCRIPTION: Final = (
-    "Exact counts of the activation regions and linear regions of a ReLU network on a bounded box. "
+    "Exact counts of the activation regions and linear regions of a piecewise-linear network on a bounded box. "
     "Every error is a problem document (RFC 9457)."
 )
 

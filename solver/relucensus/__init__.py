@@ -1,4 +1,4 @@
-"""Exact counts of the activation regions and linear regions of a ReLU network on a bounded box.
+"""Exact counts of the activation regions and linear regions of a piecewise-linear network on a bounded box.
 
 >>> from relucensus import Box, Network, Problem, count_regions
 >>> network = Network.from_arrays([([[1.0], [-1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])])

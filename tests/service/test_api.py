@@ -388,4 +388,6 @@ def test_a_bare_file_is_uploaded_with_the_activation_asked_for(client: httpx.Cli
     first, second = (response.json() for response in models)
     assert (first["activation"], first["neurons"], first["breakpoints"]) == ("hard_tanh", 24, 48)
     assert (second["activation"], second["breakpoints"]) == ("piecewise_linear", 24)
+    long = "leaky_relu:0.0123456789012345678901234567890123456789"
+    assert client.post("/models", params={"activation": long}, files=files).status_code == 201
     expect_problem(client.post("/models", params={"activation": "elu"}, files=files), 422, "invalid-request", "elu")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +19,7 @@ from relucensus_service.store import NewModel, StoredModel
 from relucensus_service.uploads import read_form
 
 router = APIRouter(tags=["models"])
+_LONGEST_ACTIVATION: Final = 20  # characters of its column
 
 
 def _intake(request: Request) -> Intake:
@@ -75,10 +76,18 @@ def known_model(context: Context, digest: str) -> StoredModel:
 async def keep_model(context: Context, intake: Intake, data: bytes, *, activation: str) -> StoredModel:
     """The stored network of a file; read in a child process unless this very file was read before."""
     file_sha256 = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    known = await run_in_threadpool(context.store.models.find_file, file_sha256, activation)
+    asked = _key(activation)
+    known = await run_in_threadpool(context.store.models.find_file, file_sha256, asked)
     if known is not None:
         return known
     async with context.readers:
         reading = await run_in_threadpool(partial(intake.read, data, activation=activation))
-    model = NewModel(reading.digest, file_sha256, activation, data, reading.network, reading.summary)
+    model = NewModel(reading.digest, file_sha256, asked, data, reading.network, reading.summary)
     return await run_in_threadpool(context.store.models.save, model)
+
+
+def _key(activation: str) -> str:
+    """The activation as it is kept beside the file: itself, or a hash of one with a long number."""
+    if len(activation) <= _LONGEST_ACTIVATION:
+        return activation
+    return hashlib.sha256(activation.encode()).hexdigest()[:_LONGEST_ACTIVATION]
