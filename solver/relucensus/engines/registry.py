@@ -11,6 +11,7 @@ from relucensus.values.names import ENGINES, STRATEGIES
 from relucensus.values.problem import Problem
 
 _PLACES: Final = {
+    ("skeleton", "cubes"): ("relucensus.engines.skeleton.engine", "SkeletonEngine"),
     ("milp", "cubes"): ("relucensus.engines.milp.engine", "CubesEngine"),
     ("milp", "plain"): ("relucensus.engines.milp.plain", "PlainEngine"),
     ("brute", "cubes"): ("relucensus.engines.brute", "BruteEngine"),

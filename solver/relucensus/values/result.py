@@ -34,7 +34,10 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a piece of work cost; adding two gives the cost of both (peak memory: the larger)."""
+    """What a piece of work cost; adding two gives the cost of both (peak memory: the larger).
+
+    `handed_over`: cubes that an engine had to leave to another one.
+    """
 
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -42,6 +45,7 @@ class Statistics:
     milp_solves: int = 0
     exact_fallbacks: int = 0
     cubes: int = 0
+    handed_over: int = 0
     peak_memory_bytes: int = 0
 
     def __add__(self, other: Statistics) -> Statistics:

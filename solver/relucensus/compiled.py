@@ -1,0 +1,99 @@
+"""How the library compiles, and how compiled functions share their arrays.
+
+Functions are cached on disk, run without the interpreter's lock, and divide by zero to infinity. Handing dozens of
+arrays from function to function makes numba slow to compile and to call; instead a search hands on one `Directory`,
+an integer array with the address and the shape of every array, and each function looks up what it uses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+from numba.np import arrayobj
+from numpy.typing import NDArray
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_ENTRY: Final = 3
+
+Directory = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+Words = NDArray[np.uint64]
+
+
+def entry(function: _F) -> _F:
+    """Compile a function that Python calls."""
+    return _compiled(function)
+
+
+def kernel(function: _F) -> _F:
+    """Compile a function that only compiled functions call and that allocates nothing."""
+    return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+
+
+def _compiled(function: _F, **options: bool) -> _F:
+    dispatcher = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+    dispatcher._cache._cache_file._source_stamp = _stamp()
+    return cast(_F, dispatcher)
+
+
+@cache
+def _stamp() -> str:
+    """A digest of the whole library: numba itself takes no notice when a function in another file changes."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def directory(arrays: Mapping[int, NDArray[Any]]) -> Directory:
+    """The directory of contiguous arrays of one or two dimensions, by number. The caller keeps the arrays alive."""
+    table = np.zeros(_ENTRY * (max(arrays) + 1), dtype=np.int64)
+    for number, array in arrays.items():
+        if not array.flags.c_contiguous or array.ndim not in (1, 2):
+            raise ValueError(f"array {number} is not contiguous, or has {array.ndim} dimensions")
+        table[_ENTRY * number] = array.ctypes.data
+        table[_ENTRY * number + 1 : _ENTRY * number + 1 + array.ndim] = array.shape
+    return table
+
+
+def _view(item: Any, dimensions: int) -> Any:
+    """A compiled function that gives the array of this number in a directory, without a reference count."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def view(typingctx: Any, s: Any, number: Any) -> Any:
+        kind = types.Array(item, dimensions, "C")
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            holder = context.make_array(signature.args[0])(context, builder, arguments[0])
+            first = builder.mul(arguments[1], context.get_constant(types.int64, _ENTRY))
+            address, *shape = (
+                builder.load(builder.gep(holder.data, [builder.add(first, context.get_constant(types.int64, k))]))
+                for k in range(1 + dimensions)
+            )
+            array = context.make_array(kind)(context, builder)
+            size = context.get_constant(types.intp, item.bitwidth // 8)
+            strides = [size] if dimensions == 1 else [builder.mul(shape[1], size), size]
+            data = builder.inttoptr(address, array.data.type)
+            arrayobj.populate_array(array, data, shape, strides, size, meminfo=None)
+            return array._getvalue()
+
+        return kind(s, types.int64), generate
+
+    return view
+
+
+floats: Callable[[Directory, int], Floats] = _view(types.float64, 1)
+table: Callable[[Directory, int], Floats] = _view(types.float64, 2)
+ints: Callable[[Directory, int], Ints] = _view(types.int64, 1)
+symbols: Callable[[Directory, int], Bytes] = _view(types.uint8, 1)
+grid: Callable[[Directory, int], Bytes] = _view(types.uint8, 2)
+words: Callable[[Directory, int], Words] = _view(types.uint64, 2)

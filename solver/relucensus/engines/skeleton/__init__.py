@@ -1,0 +1,1 @@
+"""Engine `skeleton`: the vertices and edges of the subdivided box, cut by one neuron after the other."""
