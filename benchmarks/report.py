@@ -36,11 +36,17 @@ TWIN = 10  # a degenerate network may take so many times the seconds of its gene
 
 
 def truth(case: Case, runs: Runs, engines: list[str]) -> int | None:
-    """The known count, or what our first engine that finished found."""
+    """The known count, or what all our engines that finished found; none if they disagree."""
     if case.known is not None:
         return case.known
-    finished = (runs[case.name, engine] for engine in engines if (case.name, engine) in runs)
-    return next((outcome.found for outcome in finished if outcome.finished), None)
+    found = our_counts(case, runs, engines)
+    return found.pop() if len(found) == 1 else None
+
+
+def our_counts(case: Case, runs: Runs, engines: list[str]) -> set[int]:
+    """The counts of our engines that finished: more than one is an error of ours."""
+    outcomes = [runs[case.name, engine] for engine in engines if (case.name, engine) in runs]
+    return {outcome.found for outcome in outcomes if outcome.finished and outcome.found is not None}
 
 
 def runs_table(cases: list[Case], runs: Runs, tools: list[str], engines: list[str]) -> Iterator[str]:
@@ -72,6 +78,11 @@ def _row(case: Case, tool: str, outcome: Outcome, right: int | None) -> str:
 
 def wrong_table(cases: list[Case], runs: Runs, tools: list[str], engines: list[str]) -> Iterator[str]:
     """One row a tool: how many it counted, how many of those wrongly, and which."""
+    for case in cases:
+        counts = our_counts(case, runs, engines)
+        if len(counts) > 1:
+            yield f"**Our engines disagree** on {case.name}: {', '.join(map(str, sorted(counts)))}."
+            yield ""
     yield "| tool | counted | right | wrong | failed, refused or stopped | wrong on |"
     yield "|---|--:|--:|--:|--:|---|"
     for tool in tools:

@@ -25,7 +25,7 @@ Results = list[tuple[Case, str, list[Outcome]]]
 def families() -> list[Case]:
     """Small to large, in each family."""
     planar = [box(f"planar_{n}x3", he(2, [n] * 3, seed=0)) for n in (6, 12, 24, 48, 96, 192, 384, 576)]
-    five = [box(f"five_{n}x2", default(5, [n] * 2, seed=1)) for n in (5, 8, 12, 16, 20, 26, 34)]
+    five = [box(f"five_{n}x2", default(5, [n] * 2, seed=1)) for n in (5, 8, 12, 16, 20, 26, 34, 40)]
     return planar + five
 
 
