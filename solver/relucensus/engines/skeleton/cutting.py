@@ -15,12 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.compiled import entry, kernel
-from relucensus.engines.skeleton.mesh import Floats, Integers, Mesh, Row, Signs, Words
+from relucensus.engines.skeleton.mesh import FLOOR, UP, Floats, Integers, Mesh, Row, Signs, Words
 
 _UNIT = 2.0**-53
 _TINY = 2.0**-960
-_UP = 1 + 2.0**-22
-_FLOOR = 2.0**-120
 _HUGE = 2.0**100
 _FREE = -1
 _PAIRED = -2
@@ -95,7 +93,7 @@ def _place(mesh: Mesh, a: int, b: int, w: int, column: int) -> None:
         low, step = mesh.z[a, k], mesh.z[b, k] - mesh.z[a, k]
         ea, eb = np.float64(mesh.err[a, k]), np.float64(mesh.err[b, k])
         mesh.z[w, k] = low + t * step
-        error = _spread(ea, eb, t, slack, (abs(step), abs(low))) * _UP + _FLOOR
+        error = _spread(ea, eb, t, slack, (abs(step), abs(low))) * UP + FLOOR
         mesh.err[w, k] = error if error < _HUGE else np.inf
     mesh.z[w, column], mesh.err[w, column] = 0.0, 0.0
     largest = 0.0

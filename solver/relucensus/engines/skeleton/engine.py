@@ -19,7 +19,7 @@ from relucensus.affine import Preactivations
 from relucensus.engines.ledger import Ledger
 from relucensus.engines.protocol import OpenCube, Settlement, Support
 from relucensus.engines.skeleton.handover import handed_over
-from relucensus.engines.skeleton.mesh import GivesUp, OutOfRoom
+from relucensus.engines.skeleton.mesh import GivesUp, OutOfRoom, symbols_of
 from relucensus.engines.skeleton.subdivision import Subdivision
 from relucensus.values.pattern import ACTIVE, INACTIVE, Cube
 from relucensus.values.problem import Budget, Definition, Problem
@@ -128,7 +128,7 @@ class _Settling:
             level = max(first, level - 1 - (level - first) // 8)
         starts = _starts(words, level)
         ends = [*starts[1:], len(words)]
-        cubes = [Cube(_symbols(words[start : start + 1], level)[0].tobytes()) for start in starts]
+        cubes = [Cube(symbols_of(words[start : start + 1], level)[0].tobytes()) for start in starts]
         found = [end - start for start, end in zip(starts, ends, strict=True)]
         return self._settlement([self.ledger.open_cube(cube, n) for cube, n in zip(cubes, found, strict=True)])
 
@@ -136,7 +136,7 @@ class _Settling:
         """The cubes that hold the cells from number `done` on, and none before; how many each holds is known."""
         if done >= len(words):
             return []
-        patterns = _symbols(words[done - 1 :], self.preactivations.neurons)
+        patterns = symbols_of(words[done - 1 :], self.preactivations.neurons)
         last, rest = patterns[0], patterns[1:]
         cubes = []
         for i in range(self.cube.depth, len(last)):
@@ -148,14 +148,9 @@ class _Settling:
         return cubes
 
 
-def _symbols(words: NDArray[np.uint64], neurons: int) -> NDArray[np.uint8]:
-    """One symbol a byte, the first `neurons` of each packed pattern."""
-    return np.unpackbits(words.astype(">u8").view(np.uint8), axis=1)[:, :neurons]
-
-
 def _blocks(words: NDArray[np.uint64], neurons: int) -> Iterator[NDArray[np.uint8]]:
     for start in range(0, len(words), _BLOCK):
-        yield _symbols(words[start : start + _BLOCK], neurons)
+        yield symbols_of(words[start : start + _BLOCK], neurons)
 
 
 def _starts(words: NDArray[np.uint64], level: int) -> list[int]:

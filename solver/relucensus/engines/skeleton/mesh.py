@@ -20,6 +20,8 @@ NEGATIVE: Final = 1
 _WORD: Final = 64
 _OF_VERTICES: Final = 8
 _LARGE: Final = 2**26
+UP: Final = 1 + 2.0**-22
+FLOOR: Final = 2.0**-120
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int32]
@@ -155,6 +157,16 @@ def box_mesh(rounded: RoundedNetwork, signs: Signs) -> Mesh:
         np.ascontiguousarray(through, dtype=np.int32).reshape(len(ends), d - 1),
         code,
     )
+
+
+def gamma(terms: int) -> float:
+    """A bound on the relative error of a sum of this many products of weights that are themselves rounded (Higham)."""
+    return (terms + 10) * 1.25 * 2.0**-53
+
+
+def symbols_of(words: Words, rows: int) -> Bytes:
+    """The first symbols of a vertex' or cell's bits, one a byte; of many at once if there is another axis."""
+    return np.unpackbits(words.astype(">u8").view(np.uint8), axis=-1)[..., :rows]
 
 
 def make_room(arrays: list[NDArray[Any]], vertices: int, edges: int, most_bytes: int) -> None:

@@ -1,362 +1,163 @@
-"""Compiled kernels that place a vertex anew from the exact hyperplanes through it, with a proven error.
+"""Vertices placed anew, from the exact hyperplanes through them, with a proven error; for the few that need it.
 
-Throughout: P is a cell at the vertex v (bit 0 for the rows through v), in which every preactivation is an affine form
-``V + J (u - x)`` at the float position x. The d forms of the hyperplanes through v are F(u) = r + G (u - x), and v is
-where F is zero. With Y near the inverse of G and ``q = |I - Y G| < 1`` (row sums), any point x' is within
-``|Y F(x')| / (1 - q)`` of v (Krawczyk). Rounding errors of J and V are bounded layer by layer (Higham's gamma).
+Throughout: P is a cell at the vertex v, in which every preactivation is an affine form ``V + J (u - x)`` at the float
+position x. The d forms of the hyperplanes through v are ``F(u) = r + G (u - x)``, and v is where F is zero. With Y near
+the inverse of G and ``q = |I - Y G| < 1`` (row sums), any point x' is within ``|Y F(x')| / (1 - q)`` of v (Krawczyk).
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from relucensus.compiled import entry, kernel
-from relucensus.engines.skeleton.mesh import Floats, Integers, Mesh, Net, Signs, Words
+from relucensus.engines.skeleton.mesh import FLOOR, UP, Floats, Integers, Mesh, Net, Signs, gamma, symbols_of
+from relucensus.rounded import RoundedNetwork
 
-_UNIT = 2.0**-53
-_TINY = 2.0**-960
-_UP = 1 + 2.0**-22
-_FLOOR = 2.0**-120
-_HUGE = 2.0**100
+_UNIT: Final = 2.0**-53
+_TINY: Final = 2.0**-960
 
 
-@kernel
-def gamma(terms: int) -> float:
-    """A bound on the relative error of a sum of this many products of weights that are themselves rounded."""
-    return (terms + 10) * 1.25 * _UNIT
+class _Forms(NamedTuple):
+    """Affine forms at a point: J (n, d), V (n,), bounds on the errors of the entries of a row of J, and of V."""
+
+    slopes: Floats
+    values: Floats
+    tilts: Floats
+    offs: Floats
+
+    def picked(self, rows: Sequence[int]) -> _Forms:
+        return _Forms(*(array[rows] for array in self))
+
+    @staticmethod
+    def stacked(parts: Sequence[_Forms]) -> _Forms:
+        return _Forms(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-@entry
-def advance(mesh: Mesh, net: Net, layer: int, vertices: int) -> None:
-    """Turn the preactivations of a layer into its activations, and `err` into what the next layer reads; in place.
+class Refining:
+    """Questions about vertices of a mesh, answered by the forms of a cell at the vertex."""
 
-    The next layer's error is the sum of the products of the absolute weights with `err`, and `gamma` times the bias.
-    """
-    width = mesh.z.shape[1]
-    rounding = gamma(width) + 4 * _UNIT
-    for v in range(vertices):
-        for i in range(width):
-            row = net.starts[layer] + i
-            slope = net.slopes[row, 1 if mesh.z[v, i] > 0 else 0]
-            off = mesh.err[v, i] * (abs(slope) if abs(mesh.z[v, i]) > mesh.err[v, i] else _steeper(net, row))
-            mesh.z[v, i] *= slope
-            mesh.err[v, i] = (off + rounding * abs(mesh.z[v, i])) * _UP + _FLOOR
+    def __init__(self, rounded: RoundedNetwork, net: Net, signs: Signs) -> None:
+        self._layers, self._net, self._signs = rounded.hidden, net, signs
+        self._sizes = [np.abs(layer.weights) for layer in rounded.hidden]
 
+    def refine(self, mesh: Mesh, layer: int, chosen: Integers) -> None:
+        """Place the chosen vertices anew where that lowers their errors."""
+        for v in chosen.tolist():
+            x, on = mesh.x[v].copy(), mesh.on[v].tolist()
+            through, forms = self._local(x, on, mesh.bits[v] | self._signs.base, layer)
+            inverse, contraction = _inverse(through)
+            if contraction < 0.5:
+                moved = x - inverse @ through.values
+                step = moved - x
+                values, offs = _at(through, step)
+                reach = float((np.abs(inverse) @ (np.abs(values) + offs)).max()) / (1 - contraction)
+                self._move(mesh, v, layer, forms, moved, reach * (1 + 256 * _UNIT) + _TINY)
 
-@kernel
-def _steeper(net: Net, row: int) -> Any:
-    return max(abs(net.slopes[row, 0]), abs(net.slopes[row, 1]))
+    def _move(self, mesh: Mesh, v: int, layer: int, forms: _Forms, moved: Floats, reach: float) -> None:
+        """Give the vertex its new position and preactivations, if their error is lower."""
+        values, offs = _at(forms, moved - mesh.x[v])
+        steep = np.abs(forms.slopes).sum(axis=1) + len(moved) * forms.tilts
+        scale = float(self._net.scales[layer])
+        offs = ((offs + steep * reach) * (1 + 256 * _UNIT)) * scale * UP + FLOOR
+        first = 2 * len(moved) + int(self._net.starts[layer])
+        through = [plane - first for plane in mesh.on[v].tolist() if plane >= first]
+        values[through], offs[through] = 0.0, 0.0
+        if offs.max() * UP < mesh.eps[v]:
+            mesh.x[v], mesh.rho[v] = moved, reach
+            mesh.z[v], mesh.err[v], mesh.eps[v] = values * scale, offs, offs.max() * UP
 
+    def rises(self, mesh: Mesh, layer: int, e: int) -> bool | None:
+        """Whether the height grows along the edge, from its first end to the second; None if that stays unsure.
 
-@entry
-def settle_errors(mesh: Mesh, bias: Floats, vertices: int) -> None:
-    """Complete the errors of a new layer by those of its bias, and set `eps`."""
-    rounding = gamma(mesh.z.shape[1])
-    for v in range(vertices):
-        largest = 0.0
-        for i in range(mesh.z.shape[1]):
-            error = (mesh.err[v, i] + rounding * abs(bias[i])) * _UP + _FLOOR
-            error = error if error < _HUGE else np.inf
-            mesh.err[v, i] = error
-            largest = max(largest, error * _UP)
-        mesh.eps[v] = largest
+        The edge leaves one hyperplane h at its second end. In a cell beside the edge it runs along ``G^-1 e_h``, to the
+        side of h where its first end is.
+        """
+        a, b = mesh.ends[e].tolist()
+        on, through = mesh.on[b].tolist(), set(mesh.through[e].tolist())
+        h = next(k for k, plane in enumerate(on) if plane not in through)
+        words = mesh.bits[a] | mesh.bits[b] | self._signs.base
+        system, _ = self._local(mesh.x[b].copy(), on, words, layer)
+        inverse, contraction = _inverse(system)
+        if not contraction < 0.5:
+            return None
+        along, slope = inverse[:, h], self._signs.slope
+        rise = float(slope @ along)
+        error = np.abs(slope).sum() * np.abs(along).max() * contraction / (1 - contraction)
+        error += (len(slope) + 4) * 4 * _UNIT * (np.abs(slope) @ np.abs(along))
+        if not abs(rise) > error * (1 + 256 * _UNIT) + _TINY:
+            return None
+        return (rise > 0) != self._is_positive(on[h], words)
 
+    def _is_positive(self, plane: int, words: NDArray[np.uint64]) -> bool:
+        """Whether the cell of these bits is on the positive side of a hyperplane; in u, of a box facet."""
+        row = plane - 2 * len(self._signs.slope)
+        return plane & 1 == 0 if row < 0 else bool(symbols_of(words, row + 1)[row])
 
-@entry
-def refine(mesh: Mesh, net: Net, base: Words, layer: int, chosen: Integers) -> None:
-    """Place the chosen vertices anew where that lowers their errors."""
-    d = mesh.x.shape[1]
-    forms = np.empty((2, d + 3, _widest(net, layer, d)))
-    system, y = np.empty((d, d + 3)), np.empty((d, 2 * d))
-    moved, word = np.empty(d), np.empty(len(base), dtype=np.uint64)
-    for i in range(len(chosen)):
-        v = chosen[i]
-        for k in range(len(base)):
-            word[k] = mesh.bits[v, k] | base[k]
-        local_system(mesh, net, (v, layer), word, forms, system)
-        contraction = inverted(system, y)
-        if contraction < 0.5:
-            reach = _moved(mesh, v, moved, system, y)
-            reach = reach / (1 - contraction) * (1 + 64 * _UNIT) + _TINY
-            if _move(mesh, v, forms[layer & 1], moved, (reach, net.scales[layer])):
-                mesh.rho[v] = reach
-            first = 2 * d + net.starts[layer]
-            for h in range(d):
-                if mesh.on[v, h] >= first:
-                    mesh.z[v, mesh.on[v, h] - first] = 0.0
-                    mesh.err[v, mesh.on[v, h] - first] = 0.0
+    def _local(self, x: Floats, on: Sequence[int], words: NDArray[np.uint64], layer: int) -> tuple[_Forms, _Forms]:
+        """The forms of the hyperplanes through a vertex, and those of the layer, in the cell of these bits."""
+        d, starts = len(x), self._net.starts.tolist()
+        symbols = symbols_of(words, starts[layer])
+        walls = [plane for plane in on if plane < 2 * d]
+        parts = [self._facets(x, walls)]
+        forms = _Forms(np.eye(d), x, np.zeros(d), np.zeros(d))
+        for k in range(layer + 1):
+            if k:
+                rows = np.arange(starts[k - 1], starts[k])
+                forms = _bent(forms, self._net.slopes[rows, symbols[rows]])
+            forms = _after(self._layers[k].weights, self._sizes[k], self._layers[k].bias, forms)
+            first, last = 2 * d + starts[k], 2 * d + starts[k + 1]
+            parts.append(forms.picked([plane - first for plane in on if first <= plane < last]))
+        return _Forms.stacked(parts), forms
 
-
-@kernel
-def _widest(net: Net, layer: int, d: int) -> int:
-    """The most forms of a layer up to this one, the input too."""
-    widest = d
-    for k in range(layer + 1):
-        widest = max(widest, net.starts[k + 1] - net.starts[k])
-    return widest
-
-
-@kernel
-def local_system(mesh: Mesh, net: Net, place: tuple[int, int], word: Words, forms: Floats, system: Floats) -> None:
-    """The forms of the hyperplanes through a vertex, and those of the layer, in the cell whose bits are `word`.
-
-    `place` is the vertex and the layer. `forms` (2, d + 3, rows) takes the forms of two layers in turn, those of the
-    last in ``forms[layer & 1]``: a row a coordinate of J, then V, the error of V, the error of an entry of J. A row of
-    the system: of G, then r, the error of an entry of G, the error of r.
-    """
-    v, layer = place
-    d = mesh.x.shape[1]
-    system[:, :] = 0.0
-    forms[1, :, :d] = 0.0
-    for h in range(d):
-        forms[1, h, h], forms[1, d, h] = 1.0, mesh.x[v, h]
-        plane = mesh.on[v, h]
-        if plane < 2 * d:
-            wall = net.walls[plane]
-            system[h, plane >> 1] = 1.0
-            system[h, d] = mesh.x[v, plane >> 1] - wall
-            system[h, d + 2] = (0.0 if wall == 0.0 else 2.0**-51) + 4 * _UNIT * abs(system[h, d])
-    for k in range(layer + 1):
-        inner, outer = forms[(k + 1) & 1], forms[k & 1]
-        if k:
-            _bend(net, k - 1, word, inner)
-        _next(net, k, inner, outer)
-        first = 2 * d + net.starts[k]
-        for h in range(d):
-            plane = mesh.on[v, h]
-            if first <= plane < 2 * d + net.starts[k + 1]:
-                for c in range(d + 1):
-                    system[h, c] = outer[c, plane - first]
-                system[h, d + 1], system[h, d + 2] = outer[d + 2, plane - first], outer[d + 1, plane - first]
+    def _facets(self, x: Floats, walls: Sequence[int]) -> _Forms:
+        coordinates = [plane >> 1 for plane in walls]
+        bounds = self._net.walls[list(walls)]
+        values = x[coordinates] - bounds
+        offs = np.where(bounds == 0, 0.0, 2.0**-51) + 4 * _UNIT * np.abs(values)
+        return _Forms(np.eye(len(x))[coordinates], values, np.zeros(len(walls)), offs)
 
 
-@kernel
-def _bend(net: Net, layer: int, word: Words, forms: Floats) -> None:
-    """Preactivations to activations in the cell, in place."""
-    d = len(forms) - 3
-    for i in range(net.starts[layer + 1] - net.starts[layer]):
-        row = net.starts[layer] + i
-        bit = (word[row >> 6] >> np.uint64(63 - (row & 63))) & np.uint64(1)
-        slope = net.slopes[row, np.int64(bit)]
-        for c in range(d + 3):
-            forms[c, i] *= slope
-        for c in range(d + 1, d + 3):
-            forms[c, i] = abs(forms[c, i])
+def _bent(forms: _Forms, slopes: Floats) -> _Forms:
+    """Preactivations to activations, on the cell where they have these slopes; `_after` bounds the rounding."""
+    sizes = np.abs(slopes)
+    return _Forms(forms.slopes * slopes[:, None], forms.values * slopes, forms.tilts * sizes, forms.offs * sizes)
 
 
-@kernel
-def _next(net: Net, layer: int, inner: Floats, outer: Floats) -> None:
-    """The preactivations of a layer as forms of the position, from the activations before, and their errors."""
-    rows, d = net.starts[layer + 1] - net.starts[layer], len(inner) - 3
-    columns = net.starts[layer] - net.starts[layer - 1] if layer else d
-    rounding = gamma(columns + 4)
-    outer[:, :rows] = 0.0
-    for i in range(rows):
-        outer[d, i] = net.bias[net.starts[layer] + i]
-        outer[d + 1, i] = rounding * abs(outer[d, i]) + _TINY
-        outer[d + 2, i] = _TINY
-    for j in range(columns):
-        steepest = 0.0
-        for c in range(d):
-            steepest = max(steepest, abs(inner[c, j]))
-        value = inner[d, j]
-        off, tilt = inner[d + 1, j] + rounding * abs(value), inner[d + 2, j] + rounding * steepest
-        if steepest == 0.0 and value == 0.0 and off == 0.0 and tilt == 0.0:
-            continue
-        at = net.offsets[layer] + j * rows
-        for c in range(d + 1):
-            factor = inner[c, j]
-            for i in range(rows):
-                outer[c, i] += factor * net.turned[at + i]
-        for i in range(rows):
-            outer[d + 1, i] += off * abs(net.turned[at + i])
-            outer[d + 2, i] += tilt * abs(net.turned[at + i])
-    for i in range(rows):
-        outer[d + 1, i] *= 1 + rounding
-        outer[d + 2, i] *= 1 + rounding
+def _after(weights: Floats, sizes: Floats, bias: Floats, inner: _Forms) -> _Forms:
+    """The forms of a layer, from those of the activations that it reads."""
+    rounding = gamma(weights.shape[1] + 4)
+    steepest = np.abs(inner.slopes).max(axis=1)
+    tilts = sizes @ (inner.tilts + rounding * steepest)
+    offs = sizes @ (inner.offs + rounding * np.abs(inner.values)) + rounding * np.abs(bias)
+    return _Forms(
+        weights @ inner.slopes,
+        weights @ inner.values + bias,
+        tilts * (1 + rounding) + _TINY,
+        offs * (1 + rounding) + _TINY,
+    )
 
 
-@kernel
-def _invert(system: Floats, y: Floats) -> bool:
-    """Write about the inverse of G to the right half of y (d, 2 d), by elimination; False if it seems singular."""
-    d = len(y)
-    for h in range(d):
-        for c in range(d):
-            y[h, c] = system[h, c]
-            y[h, d + c] = 1.0 if h == c else 0.0
-    for k in range(d):
-        pivot = k
-        for i in range(k + 1, d):
-            if abs(y[i, k]) > abs(y[pivot, k]):
-                pivot = i
-        if abs(y[pivot, k]) < 2.0**-200:
-            return False
-        _eliminate(y, k, pivot)
-    return True
+def _at(forms: _Forms, step: Floats) -> tuple[Floats, Floats]:
+    """The forms' values after a step from their point, and bounds on the errors of these."""
+    size = np.abs(step)
+    values = forms.values + forms.slopes @ step
+    gross = np.abs(forms.values) + np.abs(forms.slopes) @ size
+    return values, forms.offs + forms.tilts * size.sum() + (len(step) + 6) * 4 * _UNIT * gross
 
 
-@kernel
-def _eliminate(y: Floats, k: int, pivot: int) -> None:
-    """One step of the elimination: the pivot's row to row k, its column cleared elsewhere."""
-    lead = y[pivot, k]
-    for c in range(y.shape[1]):
-        kept = y[pivot, c] / lead
-        y[pivot, c] = y[k, c]
-        y[k, c] = kept
-    for i in range(len(y)):
-        factor = y[i, k]
-        if i != k:
-            for c in range(y.shape[1]):
-                y[i, c] -= factor * y[k, c]
-
-
-@kernel
-def _scaled(system: Floats) -> None:
-    """Multiply every row by a power of two, so that the entries of G are about 1."""
-    d = len(system)
-    for h in range(d):
-        largest = 0.0
-        for c in range(d):
-            largest = max(largest, abs(system[h, c]))
-        factor = math.ldexp(1.0, -math.frexp(largest)[1]) if 2.0**-900 < largest else 1.0
-        for c in range(d + 3):
-            system[h, c] *= factor
-
-
-@kernel
-def inverted(system: Floats, y: Floats) -> float:
-    """Scale the system's rows and write Y to the right half of y; a bound on ``|I - Y G|``, infinite if singular."""
-    d = len(system)
-    _scaled(system)
-    if not _invert(system, y):
-        return np.inf
-    contraction = 0.0
-    for k in range(d):
-        error = 0.0
-        for h in range(d):
-            error += d * abs(y[k, d + h]) * (system[h, d + 1] + (d + 4) * 2 * _UNIT)
-        for c in range(d):
-            entry = -1.0 if k == c else 0.0
-            for h in range(d):
-                entry += y[k, d + h] * system[h, c]
-            error += abs(entry)
-        contraction = max(contraction, error * (1 + 64 * _UNIT) + (d + 8) * 8 * _UNIT)
-    return contraction
-
-
-@kernel
-def _moved(mesh: Mesh, v: int, moved: Floats, system: Floats, y: Floats) -> float:
-    """Write the position where F is about zero; a bound on ``|Y F|`` there."""
-    d = len(moved)
-    for k in range(d):
-        shift = 0.0
-        for h in range(d):
-            shift += y[k, d + h] * system[h, d]
-        moved[k] = mesh.x[v, k] - shift
-    reach = 0.0
-    for h in range(d):
-        value, gross, way = system[h, d], abs(system[h, d]), 0.0
-        for c in range(d):
-            step = moved[c] - mesh.x[v, c]
-            value += system[h, c] * step
-            gross += abs(system[h, c] * step)
-            way += abs(step)
-        system[h, d] = abs(value) + system[h, d + 2] + system[h, d + 1] * way + (d + 6) * 4 * _UNIT * gross
-    for k in range(d):
-        total = 0.0
-        for h in range(d):
-            total += abs(y[k, d + h]) * system[h, d]
-        reach = max(reach, total)
-    return reach * (1 + (d + 8) * 4 * _UNIT)
-
-
-@kernel
-def _move(mesh: Mesh, v: int, forms: Floats, moved: Floats, sizes: tuple[float, float]) -> bool:
-    """Give the vertex its new position and preactivations, if their error is lower; `sizes`: rho, the scale."""
-    d, width = len(moved), mesh.z.shape[1]
-    reach, scale = sizes
-    eps = 0.0
-    for i in range(width):
-        value, gross, way, steep = forms[d, i], abs(forms[d, i]), 0.0, 0.0
-        for c in range(d):
-            step = moved[c] - mesh.x[v, c]
-            value += forms[c, i] * step
-            gross += abs(forms[c, i] * step)
-            way += abs(step)
-            steep += abs(forms[c, i]) + forms[d + 2, i]
-        own = forms[d + 1, i] + forms[d + 2, i] * way + (d + 6) * 4 * _UNIT * gross + steep * reach
-        own = own * scale * _UP + _FLOOR
-        if not own < _HUGE:
-            return False
-        forms[d, i], forms[d + 1, i] = value, own
-        eps = max(eps, own * _UP)
-    if eps >= mesh.eps[v]:
-        return False
-    mesh.eps[v] = eps
-    for c in range(d):
-        mesh.x[v, c] = moved[c]
-    for i in range(width):
-        mesh.z[v, i], mesh.err[v, i] = forms[d, i] * scale, forms[d + 1, i]
-    return True
-
-
-@entry
-def steer(mesh: Mesh, net: Net, signs: Signs, layer: int, doubtful: Integers) -> int:
-    """Direct the doubtful edges by their slopes; those still unsure move to the front, and their number is returned.
-
-    An edge leaves the hyperplane h at its end b. In a cell beside the edge it runs along ``G^-1 e_h``, to the side of h
-    where its other end is.
-    """
-    d = mesh.x.shape[1]
-    forms = np.empty((2, d + 3, _widest(net, layer, d)))
-    system, y = np.empty((d, d + 3)), np.empty((d, 2 * d))
-    word, left = np.empty(len(signs.base), dtype=np.uint64), 0
-    for i in range(1, doubtful[0] + 1):
-        e = doubtful[i]
-        a, b = mesh.ends[e, 0], mesh.ends[e, 1]
-        h = 0
-        while h < d - 1 and mesh.on[b, h] == mesh.through[e, h]:
-            h += 1
-        plane = mesh.on[b, h]
-        for k in range(len(word)):
-            word[k] = mesh.bits[b, k] | mesh.bits[a, k] | signs.base[k]
-        local_system(mesh, net, (b, layer), word, forms, system)
-        rise = _rise(signs.slope, h, system, y)
-        if rise == 0.0:
-            left += 1
-            doubtful[left] = e
-        elif (rise > 0) == _positive(word, plane, d):
-            mesh.ends[e, 0], mesh.ends[e, 1] = b, a
-        else:
-            mesh.ends[e, 0], mesh.ends[e, 1] = a, b
-    doubtful[0] = left
-    return left
-
-
-@kernel
-def _rise(slope: Floats, h: int, system: Floats, y: Floats) -> float:
-    """How the height changes along ``G^-1 e_h``, of which only the sign is proven; 0 where it is not."""
-    d = len(slope)
-    contraction = inverted(system, y)
-    if not contraction < 0.5:
-        return 0.0
-    rise, gross, size, longest = 0.0, 0.0, 0.0, 0.0
-    for k in range(d):
-        rise += slope[k] * y[k, d + h]
-        gross += abs(slope[k] * y[k, d + h])
-        size += abs(slope[k])
-        longest = max(longest, abs(y[k, d + h]))
-    error = size * longest * contraction / (1 - contraction) + (d + 4) * 4 * _UNIT * gross
-    return rise if abs(rise) > error * (1 + 64 * _UNIT) + _TINY else 0.0
-
-
-@kernel
-def _positive(word: Words, plane: int, d: int) -> Any:
-    """Whether the cell is on the positive side of a hyperplane; box facets are positive inside."""
-    row = plane - 2 * d
-    if row < 0:
-        return (plane & 1) == 0
-    return ((word[row >> 6] >> np.uint64(63 - (row & 63))) & np.uint64(1)) == 1
+def _inverse(system: _Forms) -> tuple[Floats, float]:
+    """Y and a bound on ``|I - Y G|``; infinite if G seems singular."""
+    matrix, d = system.slopes, len(system.slopes)
+    scale = np.ldexp(1.0, -np.frexp(np.abs(matrix).max(axis=1))[1])
+    try:
+        inverse = np.linalg.inv(matrix * scale[:, None]) * scale
+    except np.linalg.LinAlgError:
+        return matrix, np.inf
+    size = np.abs(inverse)
+    error = np.abs(inverse @ matrix - np.eye(d)).sum(axis=1) + d * (size @ system.tilts)
+    error += (d + 4) * 4 * _UNIT * (size @ np.abs(matrix).sum(axis=1))
+    bound = float(error.max()) * (1 + 256 * _UNIT) + (d + 8) * 8 * _UNIT
+    return inverse, bound if np.isfinite(bound) else np.inf

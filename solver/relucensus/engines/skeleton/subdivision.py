@@ -25,8 +25,10 @@ from relucensus.engines.skeleton.mesh import (
     flat_network,
     fresh_signs,
     make_room,
+    symbols_of,
 )
-from relucensus.engines.skeleton.refining import advance, refine, settle_errors, steer
+from relucensus.engines.skeleton.propagating import advance, settle_errors
+from relucensus.engines.skeleton.refining import Refining
 from relucensus.engines.skeleton.stars import patterns, stars, tally
 from relucensus.engines.skeleton.touching import crossed, settle_zeros
 from relucensus.rounded import RoundedNetwork
@@ -54,6 +56,7 @@ class Subdivision:
         self._net = net._replace(scales=np.ones(len(net.scales)))
         self._starts, self._prefix, self._most = preactivations.starts, prefix, most_bytes
         self._signs = fresh_signs(len(self._rounded.lower), preactivations.neurons)
+        self._refining = Refining(self._rounded, self._net, self._signs)
         self._mesh = box_mesh(self._rounded, self._signs)
         self._vertices, self._edges = len(self._mesh.x), len(self._mesh.ends)
         self._layer = -1
@@ -158,7 +161,7 @@ class Subdivision:
         positive, negative, left = classify(self._mesh, self._vertices, column, unsure)
         if not left:
             return positive, negative
-        refine(self._mesh, self._net, self._signs.base, self._layer, unsure[:left])
+        self._refining.refine(self._mesh, self._layer, unsure[:left])
         positive, negative, left = classify(self._mesh, self._vertices, column, unsure)
         if left:
             self._settle(row, unsure[:left])
@@ -185,8 +188,7 @@ class Subdivision:
 
     def _symbols(self, v: int) -> bytes:
         """The symbols of a cell at the vertex."""
-        words = self._mesh.bits[v] | self._signs.base
-        return np.unpackbits(words.astype(">u8").view(np.uint8))[: self._starts[-1]].tobytes()
+        return symbols_of(self._mesh.bits[v] | self._signs.base, self._starts[-1]).tobytes()
 
     def _divide(self, row: int, column: int) -> None:
         keys = self._signs.keys[2 * len(self._rounded.lower) + row]
@@ -215,12 +217,14 @@ class Subdivision:
     def _direct(self, doubtful: NDArray[np.int32]) -> None:
         """Settle the direction of new edges that rounding leaves unsure."""
         mesh, slope = self._mesh, self._signs.slope.tolist()
-        left = steer(mesh, self._net, self._signs, self._layer, doubtful)
-        for e in doubtful[1 : left + 1].tolist():
-            low, high = (self.exact.height(self._planes(v), self._symbols(v), slope) for v in mesh.ends[e].tolist())
-            if low == high:
-                raise GivesUp("an edge is level")
-            if low > high:
+        for e in doubtful[1 : doubtful[0] + 1].tolist():
+            rises = self._refining.rises(mesh, self._layer, e)
+            if rises is None:
+                low, high = (self.exact.height(self._planes(v), self._symbols(v), slope) for v in mesh.ends[e].tolist())
+                if low == high:
+                    raise GivesUp("an edge is level")
+                rises = low < high
+            if not rises:
                 mesh.ends[e] = mesh.ends[e, ::-1].copy()
 
     def _keep(self, row: int, symbol: int) -> None:
