@@ -20,3 +20,16 @@ def test_a_quarter_of_the_box_has_its_known_count(name: str, known: int) -> None
     result = count_regions(Problem(network, Box(centre - reach, centre + reach)), engine="milp")
     assert result.status is Status.EXACT
     assert result.counts[Definition.ACTIVATION_REGIONS].value == known
+
+
+@pytest.mark.acasxu
+@pytest.mark.skipif(ACAS_XU is None, reason=NO_ACAS_XU)
+@pytest.mark.parametrize(("name", "known"), [("1_9", 293), ("3_3", 7935)])
+def test_skeleton_counts_the_whole_box(name: str, known: int) -> None:
+    assert ACAS_XU is not None
+    network = read_model((ACAS_XU / f"ACASXU_run2a_{name}_batch_2000.onnx").read_bytes()).network
+    problem = Problem(network, Box(LOWER.copy(), UPPER.copy()), (Definition.ACTIVATION_REGIONS,))
+    result = count_regions(problem, engine="skeleton")
+    assert result.status is Status.EXACT
+    assert result.counts[Definition.ACTIVATION_REGIONS].value == known
+    assert result.statistics.handed_over == 0

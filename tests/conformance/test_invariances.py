@@ -43,7 +43,7 @@ def all_counts(arrays: Arrays, engine: str = "milp", definitions: tuple[Definiti
 @given(layers())
 def test_engines_agree_and_definitions_are_ordered(arrays: Arrays) -> None:
     by_brute = all_counts(arrays, "brute")
-    assert all_counts(arrays, "milp") == by_brute
+    assert all_counts(arrays, "skeleton") == all_counts(arrays, "milp") == by_brute
     regions, linear, pieces, patterns, closed = by_brute
     assert pieces <= closed <= linear <= regions <= patterns
 

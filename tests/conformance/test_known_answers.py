@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from known_cases import KNOWN_ANSWERS, NETWORKS, network_of, network_problem, problem_of
-from relucensus import Budget, Status, count_regions
+from relucensus import Budget, Count, Definition, Problem, Status, count_regions
 
-ENGINES = [("brute", "cubes"), ("milp", "cubes"), ("milp", "plain")]
+ENGINES = [("brute", "cubes"), ("skeleton", "cubes"), ("milp", "cubes"), ("milp", "plain")]
 MOST_REGIONS = 5000
 
 
@@ -37,6 +37,19 @@ def test_milp_counts_the_networks_of_the_collection(case: dict[str, Any]) -> Non
     assert result.regions_after_layer[-1] == case["activation_regions"]
 
 
+@pytest.mark.parametrize(
+    "case", [case for case in NETWORKS if not case["name"].startswith("digits")], ids=lambda case: case["name"]
+)
+def test_skeleton_counts_the_networks_with_few_inputs(case: dict[str, Any]) -> None:
+    problem = network_problem(case)
+    result = count_regions(
+        Problem(problem.network, problem.domain, (Definition.ACTIVATION_REGIONS,)), engine="skeleton"
+    )
+    assert result.counts[Definition.ACTIVATION_REGIONS] == Count(case["activation_regions"])
+    assert result.regions_after_layer[-1] == case["activation_regions"]
+    assert result.statistics.handed_over == 0
+
+
 def test_the_plain_loop_counts_thirty_regions_from_a_state_dict() -> None:
     case = next(case for case in NETWORKS if case["name"] == "seven_3_3_2_2")
     result = count_regions(network_problem(case, "pt"), engine="milp", strategy="plain")
@@ -44,9 +57,10 @@ def test_the_plain_loop_counts_thirty_regions_from_a_state_dict() -> None:
 
 
 @pytest.mark.parametrize("name", ["planar_64x3", "space_32x2", "four_16x2"])
-def test_a_budget_gives_bounds_that_hold_the_known_count(name: str) -> None:
+@pytest.mark.parametrize(("engine", "seconds"), [("milp", 2.0), ("skeleton", 0.005)])
+def test_a_budget_gives_bounds_that_hold_the_known_count(name: str, engine: str, seconds: float) -> None:
     case = next(case for case in NETWORKS if case["name"] == name)
-    result = count_regions(network_problem(case), engine="milp", budget=Budget(seconds=2))
+    result = count_regions(network_problem(case), engine=engine, budget=Budget(seconds=seconds))
     for definition, count in result.counts.items():
         assert count.status is Status.LOWER_BOUND
         assert count.upper_bound is not None

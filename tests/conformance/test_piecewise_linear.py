@@ -17,7 +17,7 @@ from relucensus.engines.protocol import OpenCube
 from relucensus.values.activation import ABS, HARD_TANH, IDENTITY, RELU, RELU6, Activation, clip, leaky_relu
 from relucensus.values.pattern import Cube
 
-ENGINES = [("brute", "cubes"), ("milp", "cubes"), ("milp", "plain")]
+ENGINES = [("brute", "cubes"), ("skeleton", "cubes"), ("milp", "cubes"), ("milp", "plain")]
 WAVE = Activation.of([-1, 0, 2], [1, -1, Fraction(1, 3), 2], 0.5)
 KINDS = {
     "leaky 0.01": [leaky_relu(0.01)],
@@ -229,7 +229,7 @@ def test_a_result_counts_neurons_with_a_breakpoint_and_bounds_hold(kind: str) ->
             assert all(bound is None or bound >= found for bound in known)
 
 
-@pytest.mark.parametrize("engine", ["brute", "milp"])
+@pytest.mark.parametrize("engine", ["brute", "skeleton", "milp"])
 def test_a_count_in_pieces_is_the_count_where_some_neurons_are_linear(engine: str) -> None:
     network = random_network("mixed", [2, 3, 3, 1], 17)
     assert 0 in [len(one.breakpoints) for layer in network.hidden for one in layer.row_activations]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.affine import Preactivations
+from relucensus.arithmetic import RationalPoint
 from relucensus.engines.ledger import Ledger
 from relucensus.engines.protocol import OpenCube, Settlement, Support
 from relucensus.engines.skeleton.handover import handed_over
@@ -31,6 +32,7 @@ _MOST_CHILDREN: Final = 48
 _BLOCK: Final = 1024
 _NUMBERS_ONLY: Final = {Definition.ACTIVATION_REGIONS, Definition.ACTIVATION_PATTERNS}
 _LEAST_SECONDS: Final = 0.05
+_LARGEST: Final = 2.0**1022
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,9 @@ class _Settling:
 
     def run(self) -> Settlement:
         if not (self.problem.network.inputs and self.problem.network.hidden):
+            return self._single()
+        box = self.problem.box
+        if max(np.abs(box.lower).max(), np.abs(box.upper).max()) > _LARGEST:
             return handed_over(self.problem, self.cube, self.budget, Statistics())
         self.subdivision = Subdivision(self.preactivations, self.cube.symbols, self.most_bytes)
         try:
@@ -76,6 +81,14 @@ class _Settling:
             return self._counted() if self.subdivision.finished else self._split()
         except GivesUp:
             return self._given_up()
+
+    def _single(self) -> Settlement:
+        """The one region of a box that is a point, or of a network without neurons."""
+        point = RationalPoint((0,) * self.problem.network.inputs, 1)
+        pattern, _ = self.preactivations.pattern_at(point)
+        self.ledger.cubes += 1
+        self.ledger.add([pattern] if self.cube.contains(pattern) else [])
+        return self.ledger.settlement(())
 
     def _subdivide(self) -> None:
         try:
