@@ -8,7 +8,6 @@ symbol everywhere and bounds nothing, while its activation is its slope times it
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Container
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from relucensus.arithmetic import AffineMap, RationalPoint
 from relucensus.feasibility import ExactBox, Rows, System
+from relucensus.residues import Residues, residues_of
 from relucensus.scaling import BalancedLayer, balanced
 from relucensus.values.network import Layer
 from relucensus.values.pattern import ACTIVE, INACTIVE
@@ -155,14 +155,12 @@ class Preactivations:
         return _after(self.network.output, self._activation(len(self.network.hidden), pattern))
 
     def output_digest(self, pattern: bytes) -> bytes:
-        """16 bytes that are equal exactly when the affine maps are (up to a BLAKE2 collision).
+        """16 bytes that are equal exactly when the affine maps are (up to a collision, see `residues`)."""
+        return self._residues.digest(pattern)
 
-        Maps of one network have one denominator, the product of the layers' and of their slopes', so their numerators
-        are compared.
-        """
-        numerators = self.output_map(pattern)
-        text = f"{numerators.coefficients.entries()} {numerators.constants.entries()}"
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    @cached_property
+    def _residues(self) -> Residues:
+        return residues_of(self.network)
 
     def system(self, symbols: bytes, implied: Container[int] = ()) -> System | None:
         """The open half-spaces of a cube; None if a symbol contradicts a preactivation that is constant.

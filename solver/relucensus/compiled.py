@@ -39,7 +39,12 @@ def kernel(function: _F) -> _F:
     return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 
 
-def _compiled(function: _F, **options: bool) -> _F:
+def reordering(function: _F) -> _F:
+    """A kernel whose sums may be added up in any order; bounds of rounding errors hold for every order."""
+    return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, fastmath={"reassoc"})
+
+
+def _compiled(function: _F, **options: Any) -> _F:
     dispatcher = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
     dispatcher._cache._cache_file._source_stamp = _stamp()
     return cast(_F, dispatcher)

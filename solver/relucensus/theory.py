@@ -112,15 +112,8 @@ def wang_2022_band(widths: Sequence[int], inputs: int) -> tuple[float, float] | 
     return float(total + 1), float(total + 2**first)
 
 
-def most_regions_in_cube(widths: Sequence[int], inputs: int, depth: int) -> int:
-    """An upper bound on the regions of a cube of this depth: Zaslavsky, layer by layer, on the undecided neurons."""
-    ends = accumulate(widths)
-    undecided = [min(width, max(0, end - depth)) for width, end in zip(widths, ends, strict=True)]
-    return prod(zaslavsky(count, inputs) for count in undecided)
-
-
 def most_regions_after(network: Network, depth: int) -> int:
-    """The same bound for a network of hinges, in which neurons without a breakpoint do not count."""
+    """An upper bound on the regions of a cube of this depth: Zaslavsky, layer by layer, on the undecided hinges."""
     most, start = 1, 0
     for layer in network.hidden:
         most *= zaslavsky(sum(layer.bent[max(0, depth - start) :]), network.inputs)

@@ -11,6 +11,7 @@ from relucensus.values.names import ENGINES, STRATEGIES
 from relucensus.values.problem import Problem
 
 _PLACES: Final = {
+    ("tree", "cubes"): ("relucensus.engines.tree.engine", "TreeEngine"),
     ("skeleton", "cubes"): ("relucensus.engines.skeleton.engine", "SkeletonEngine"),
     ("milp", "cubes"): ("relucensus.engines.milp.engine", "CubesEngine"),
     ("milp", "plain"): ("relucensus.engines.milp.plain", "PlainEngine"),

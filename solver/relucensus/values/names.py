@@ -2,5 +2,5 @@
 
 from typing import Final
 
-ENGINES: Final = ("auto", "skeleton", "milp", "brute")
+ENGINES: Final = ("auto", "tree", "skeleton", "milp", "brute")
 STRATEGIES: Final = ("cubes", "plain")

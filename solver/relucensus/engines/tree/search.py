@@ -1,0 +1,281 @@
+"""The depth-first search over cells cut out by rows, for three coordinates and more.
+
+On entering a layer in a cell, every row of the layer is screened once: the rows that divide the cell are the layer's
+candidates, the others are stable there. Then the candidates are decided one after the other in smaller and smaller
+cells. The search stops where floating point cannot tell (`ASK`) and goes on with the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relucensus.compiled import Directory, entry, floats, ints, kernel, symbols, table
+from relucensus.engines.tree.bounds import copy, doubt, oriented, value_at
+from relucensus.engines.tree.forms import constant_symbol, prepare
+from relucensus.engines.tree.leaf import record
+from relucensus.engines.tree.path import accept, backtrack, divide, finish_layer, keep
+from relucensus.engines.tree.reach import EMPTY, FOUND, UNSURE, beyond, centre, mixed_with, tighten
+from relucensus.engines.tree.state import (
+    ACTIVE,
+    ANSWER,
+    ASK,
+    AT,
+    BLIND,
+    BOX,
+    CANDIDATES,
+    CORNER,
+    COUNT,
+    DECIDE,
+    DIVIDED,
+    DONE,
+    ENTER,
+    ERROR,
+    FORM,
+    FORMS,
+    FRESH,
+    FULL,
+    HAS,
+    HIGH,
+    INACTIVE,
+    LAYER,
+    LEAF,
+    LOW,
+    LPS,
+    MIDDLE,
+    NUMBERS,
+    POINT,
+    POSITION,
+    REACH,
+    REGIONS,
+    RUNNING,
+    SCREEN,
+    SEEN,
+    SIDES,
+    STAGE,
+    STARTS,
+    STEPS,
+    UNKNOWN,
+    VALID,
+)
+
+_MOST_TIGHTENED: Final = 12
+
+
+@kernel
+def search(s: Directory, steps: int) -> int:
+    """Go on for so many steps: DONE, ASK (answer it in ``at[ANSWER]``), LEAF (record it, then go on) or RUNNING."""
+    at, starts = ints(s, AT), ints(s, STARTS)
+    for _ in range(steps):
+        if at[STAGE] == ENTER:
+            if at[LAYER] == starts.shape[0] - 1:
+                at[STAGE] = LEAF
+                return LEAF
+            _enter(s)
+        elif at[STAGE] == LEAF:
+            if not backtrack(s):
+                return DONE
+        elif at[STAGE] == SCREEN:
+            if not _screen(s):
+                return ASK
+        elif not _decide(s):
+            return ASK
+        if at[STAGE] == DONE:
+            return DONE
+    return RUNNING
+
+
+@kernel
+def _enter(s: Directory) -> None:
+    """Make the layer's forms, and a box around the cell where that saves programs."""
+    at, starts, box, low, high, point, numbers = (
+        ints(s, AT),
+        ints(s, STARTS),
+        table(s, BOX),
+        table(s, LOW),
+        table(s, HIGH),
+        floats(s, POINT),
+        ints(s, NUMBERS),
+    )
+    layer = at[LAYER]
+    if layer > 0:
+        prepare(s, layer)
+    d = point.shape[0]
+    before = max(0, layer - 1)
+    for c in range(d):
+        low[layer, c] = low[before, c] if layer else box[0, c]
+        high[layer, c] = high[before, c] if layer else box[1, c]
+    left = _intervals(s, layer)
+    if at[COUNT] > 0 and d <= _MOST_TIGHTENED and left > d:
+        tighten(s, at[COUNT], layer)
+        at[LPS] += 2 * d
+        _intervals(s, layer)
+    numbers[layer] = 0
+    at[POSITION] = starts[layer]
+    at[STAGE] = SCREEN
+
+
+@kernel
+def _intervals(s: Directory, layer: int) -> int:
+    """Bound every row of the layer on the box around the cell; how many may change sign there."""
+    starts, forms, error_, low, high, point, middle_, reach_ = (
+        ints(s, STARTS),
+        table(s, FORMS),
+        floats(s, ERROR),
+        table(s, LOW),
+        table(s, HIGH),
+        floats(s, POINT),
+        floats(s, MIDDLE),
+        floats(s, REACH),
+    )
+    start, end = starts[layer], starts[layer + 1]
+    d = point.shape[0]
+    middle, reach = middle_[start:end], reach_[start:end]
+    for i in range(end - start):
+        middle[i] = forms[d, start + i]
+        reach[i] = 0.0
+    for c in range(d):
+        centre_, half = (low[layer, c] + high[layer, c]) / 2, (high[layer, c] - low[layer, c]) / 2
+        half *= 1.0 + 2.0**-30
+        row = forms[c, start:end]
+        for i in range(end - start):
+            middle[i] += row[i] * centre_
+            reach[i] += abs(row[i]) * half
+    left = 0
+    for i in range(end - start):
+        reach[i] += error_[start + i] + 2.0**-48 * (d + 4) * (reach[i] + abs(middle[i]) + error_[start + i])
+        left += abs(middle[i]) <= reach[i]
+    return left
+
+
+@kernel
+def _screen(s: Directory) -> bool:
+    """Screen the layer's rows from the position on; False where a row needs an answer."""
+    at, starts, seen, has, corner_, middle_, reach_, candidates, numbers = (
+        ints(s, AT),
+        ints(s, STARTS),
+        table(s, SEEN),
+        symbols(s, HAS),
+        floats(s, CORNER),
+        floats(s, MIDDLE),
+        floats(s, REACH),
+        ints(s, CANDIDATES),
+        ints(s, NUMBERS),
+    )
+    layer = at[LAYER]
+    for i in range(at[POSITION], starts[layer + 1]):
+        at[POSITION] = i
+        symbol = constant_symbol(s, i)
+        if symbol == UNKNOWN and abs(middle_[i]) > reach_[i]:
+            symbol = ACTIVE if middle_[i] > 0.0 else INACTIVE
+        has[i] = 0
+        if symbol == UNKNOWN:
+            symbol = _symbol(s, i)
+        if symbol == UNKNOWN:
+            return False
+        if symbol == DIVIDED:
+            candidates[starts[layer] + numbers[layer]] = i
+            numbers[layer] += 1
+            if at[FRESH]:
+                has[i] = 1
+                copy(corner_, seen[i])
+        elif not keep(s, i, symbol):
+            return True
+    at[POSITION] = 0
+    at[STAGE] = DECIDE
+    return True
+
+
+@kernel
+def _decide(s: Directory) -> bool:
+    """Decide the layer's candidates from the position on; False where one needs an answer."""
+    at, starts, candidates, numbers = ints(s, AT), ints(s, STARTS), ints(s, CANDIDATES), ints(s, NUMBERS)
+    layer = at[LAYER]
+    start = starts[layer]
+    while at[POSITION] < numbers[layer]:
+        i = candidates[start + at[POSITION]]
+        symbol = _symbol(s, i)
+        if symbol == UNKNOWN:
+            return False
+        if symbol == DIVIDED:
+            divide(s, i)
+        elif not keep(s, i, symbol):
+            return True
+        at[POSITION] += 1
+    finish_layer(s)
+    return True
+
+
+@kernel
+def _symbol(s: Directory, i: int) -> int:
+    """The row's symbol on the cell, or DIVIDED with points of both sides in ``sides``, or UNKNOWN."""
+    at, point, sides, seen, has, form_ = (
+        ints(s, AT),
+        floats(s, POINT),
+        table(s, SIDES),
+        table(s, SEEN),
+        symbols(s, HAS),
+        floats(s, FORM),
+    )
+    at[FRESH] = 0
+    if at[ANSWER]:
+        return accept(s)
+    d = point.shape[0]
+    error, size = oriented(s, i, 1.0, form_)
+    here = value_at(form_, point)
+    if at[BLIND] or abs(here) <= doubt(error, size, d) or size == 0.0:
+        return _symbol_blind(s, (error, size))
+    mine = 1 if here > 0.0 else 0
+    for c in range(d + 1):
+        form_[c] *= -1.0 if mine else 1.0
+    form = (form_, error, size)
+    other = sides[1 - mine]
+    copy(point, sides[mine])
+    if has[i] and mixed_with(s, at[COUNT], form, seen[i], other):
+        at[VALID] = 3
+        return DIVIDED
+    at[LPS] += 1
+    code = beyond(s, (at[COUNT], at[LAYER]), form, other)
+    at[VALID] = 3
+    if code == FOUND:
+        at[FRESH] = 1
+        return DIVIDED
+    return UNKNOWN if code == UNSURE else mine
+
+
+@kernel
+def _symbol_blind(s: Directory, sizes: tuple[float, float]) -> int:
+    """The same without an inner point of the cell, or with one on the row's hyperplane."""
+    at, sides, form_ = ints(s, AT), table(s, SIDES), floats(s, FORM)
+    error, size = sizes
+    if size == 0.0:
+        return UNKNOWN
+    where = (at[COUNT], at[LAYER])
+    at[LPS] += 2
+    positive = centre(s, where, (form_, error, size), sides[1])[0]
+    if positive == EMPTY:
+        return INACTIVE
+    for c in range(form_.shape[0]):
+        form_[c] = -form_[c]
+    negative = centre(s, where, (form_, error, size), sides[0])[0]
+    if negative == EMPTY:
+        return ACTIVE
+    at[VALID] = 3
+    return DIVIDED if positive == FOUND and negative == FOUND else UNKNOWN
+
+
+@entry
+def run(s: Directory, residues: Directory, steps: int, most: int) -> int:
+    """Search and record for so many steps, or until so many regions are counted: DONE, ASK, FULL or RUNNING."""
+    at = ints(s, AT)
+    goal = at[STEPS] + steps
+    while at[STEPS] < goal:
+        status = search(s, 64)
+        at[STEPS] += 64
+        if status != LEAF:
+            if status != RUNNING:
+                return status
+        else:
+            room = record(s, residues)
+            if at[REGIONS] >= most or not room:
+                return FULL
+    return RUNNING

@@ -1,0 +1,258 @@
+"""The arrays that the compiled search works on, by number in one directory (`relucensus.compiled`).
+
+Throughout: d is the number of coordinates, N the number of rows of all hidden layers, L the number of hidden layers.
+A form is an affine function ``sum_c values[c] u_c + values[d]`` of the box coordinates u (`relucensus.rounded`); a cell
+is the set of points of the box where the forms on the path are positive.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relucensus.compiled import Floats
+from relucensus.rounded import RoundedNetwork
+
+_number = count()
+
+# The rounded network. Layer l has rows STARTS[l] .. STARTS[l + 1]; its weights, one column of the layer below after the
+# other, begin at OFFSETS[l]. BOX (4, d): lower, upper, both rounded inward.
+STARTS: Final = next(_number)
+OFFSETS: Final = next(_number)
+WEIGHTS: Final = next(_number)
+BIAS: Final = next(_number)
+SLOPES: Final = next(_number)
+BENT: Final = next(_number)
+BOX: Final = next(_number)
+
+# The forms of every row on the current cell: FORMS (d + 1, N), a proven bound of the error of each (N,), and GROSS
+# (N,), the sum of the absolute weights of every term added or taken back. USED (N,): the symbols of the layer below
+# that a layer's forms were made with; VERSION, BASIS (L,): whether they still fit; TERMS (L,): additions since afresh.
+FORMS: Final = next(_number)
+ERROR: Final = next(_number)
+GROSS: Final = next(_number)
+USED: Final = next(_number)
+VERSION: Final = next(_number)
+BASIS: Final = next(_number)
+TERMS: Final = next(_number)
+
+# The current cell: ROWS (M, d + 1) of the path, positive inside, scaled by powers of two; their errors over the box and
+# the sums of their absolute values (M,), the neurons they belong to (M,). LOW, HIGH (L + 1, d): a proven box around the
+# cell for every layer. POINT (d,): inside by a margin that exceeds every error, unless the cell is blind; SIDES (2, d):
+# the same for the two children of a division. SEEN (N, d): vertices beyond a row's hyperplane; HAS (N,): where known.
+ROWS: Final = next(_number)
+ROW_ERROR: Final = next(_number)
+ROW_SIZE: Final = next(_number)
+ROW_NEURON: Final = next(_number)
+LOW: Final = next(_number)
+HIGH: Final = next(_number)
+POINT: Final = next(_number)
+SIDES: Final = next(_number)
+SEEN: Final = next(_number)
+HAS: Final = next(_number)
+
+# Room for intermediate results.
+FORM: Final = next(_number)
+MULTIPLIERS: Final = next(_number)
+COMBINED: Final = next(_number)
+CORNER: Final = next(_number)
+KEPT: Final = next(_number)
+MIDDLE: Final = next(_number)
+REACH: Final = next(_number)
+LIFTED: Final = next(_number)
+SOLVE: Final = next(_number)
+
+# The tableau of the linear programs (`simplex`).
+TABLEAU: Final = next(_number)
+VALUE: Final = next(_number)
+WEIGHT: Final = next(_number)
+BASIC: Final = next(_number)
+COLUMN: Final = next(_number)
+UPPER: Final = next(_number)
+COST: Final = next(_number)
+BOUNDS: Final = next(_number)
+RATIO: Final = next(_number)
+ORDER: Final = next(_number)
+PIVOTS: Final = next(_number)
+FLIPPED: Final = next(_number)
+MOVES: Final = next(_number)
+
+# The path: at every division above, the child left to do. CANDIDATES (N,): from a layer's start on, the NUMBERS[layer]
+# rows that divide the cell in which the layer was entered. SYMBOLS (N,): those decided, FORCED (N,): those of the cube.
+# PREFIXES (L,): cells of the network cut after each layer. AT: the numbers below.
+FRAME_NEURON: Final = next(_number)
+FRAME_SYMBOL: Final = next(_number)
+FRAME_COUNT: Final = next(_number)
+FRAME_POSITION: Final = next(_number)
+FRAME_BLIND: Final = next(_number)
+FRAME_POINT: Final = next(_number)
+CANDIDATES: Final = next(_number)
+NUMBERS: Final = next(_number)
+SYMBOLS: Final = next(_number)
+FORCED: Final = next(_number)
+PREFIXES: Final = next(_number)
+AT: Final = next(_number)
+
+# The regions reached and kept (`leaf`).
+DIGESTS: Final = next(_number)
+PATTERNS: Final = next(_number)
+WHICH: Final = next(_number)
+POINTS: Final = next(_number)
+SLOPE: Final = next(_number)
+SLOPE_GROSS: Final = next(_number)
+OUTPUT: Final = next(_number)
+
+# Places in AT.
+_place = count()
+STAGE: Final = next(_place)
+LAYER: Final = next(_place)
+POSITION: Final = next(_place)
+COUNT: Final = next(_place)
+FRAMES: Final = next(_place)
+DEPTH: Final = next(_place)
+ANSWER: Final = next(_place)
+VALID: Final = next(_place)
+BLIND: Final = next(_place)
+FRESH: Final = next(_place)
+LPS: Final = next(_place)
+REGIONS: Final = next(_place)
+STEPS: Final = next(_place)
+MODE: Final = next(_place)
+KEPT_MAPS: Final = next(_place)
+KEPT_PATTERNS: Final = next(_place)
+HOMOGENEOUS: Final = next(_place)
+PLACES: Final = next(_place)
+
+ENTER, SCREEN, DECIDE, LEAF, DONE, ASK, RUNNING, FULL = range(8)
+INACTIVE, ACTIVE, DIVIDED, UNKNOWN = range(4)
+TIED: Final = 16
+
+Arrays = dict[int, NDArray[Any]]
+
+
+def arrays_of(rounded: RoundedNetwork, room: int) -> Arrays:
+    """The arrays of a search in the whole box, with room to keep so many regions at a time."""
+    layers = rounded.hidden
+    starts = np.cumsum([0, *(len(layer.bias) for layer in layers)]).astype(np.int64)
+    none: Floats = np.zeros(0)
+    bias = np.concatenate([none, *(layer.bias for layer in layers)])
+    arrays: Arrays = {
+        STARTS: starts,
+        OFFSETS: np.cumsum([0, *(layer.weights.size for layer in layers)]).astype(np.int64),
+        WEIGHTS: np.concatenate([none, *(layer.weights.T.ravel() for layer in layers)]),
+        BIAS: bias,
+        SLOPES: np.concatenate([np.zeros((0, 2)), *(layer.slopes for layer in layers)]),
+        BENT: np.concatenate([np.zeros(0, dtype=np.uint8), *rounded.bent]),
+        BOX: np.stack([rounded.lower, rounded.upper, rounded.inner_lower, rounded.inner_upper]),
+        AT: np.zeros(PLACES, dtype=np.int64),
+    }
+    arrays[AT][HOMOGENEOUS] = not bias.any()
+    d, rows = len(rounded.lower), int(starts[-1])
+    shares = np.random.default_rng(1).uniform(0.5, 1.5, len(rounded.output.bias))
+    return (
+        arrays
+        | _forms(arrays, d, rows, len(layers))
+        | _cell(arrays[BOX], rows, len(layers))
+        | _room(d, rows)
+        | _path(d, rows, len(layers))
+        | _leaves(d, rows, room)
+        | {OUTPUT: shares @ rounded.output.weights}
+    )
+
+
+def _ints(size: int) -> NDArray[np.int64]:
+    return np.zeros(size, dtype=np.int64)
+
+
+def _bytes(size: int) -> NDArray[np.uint8]:
+    return np.zeros(size, dtype=np.uint8)
+
+
+def _forms(arrays: Arrays, d: int, rows: int, layers: int) -> Arrays:
+    """Forms of the first layer, which are the same on every cell, and room for the others."""
+    first = int(arrays[STARTS][1])
+    forms, error, gross = np.zeros((d + 1, rows)), np.zeros(rows), np.zeros(rows)
+    forms[:d, :first] = arrays[WEIGHTS][: arrays[OFFSETS][1]].reshape(d, first)
+    forms[d, :first] = arrays[BIAS][:first]
+    size = np.abs(forms[:, :first]).sum(axis=0)
+    error[:first] = np.where(size > 0, 2.0**-51 * size + 2.0**-960, 0.0)
+    gross[:first] = np.abs(forms[:d, :first]).sum(axis=0)
+    basis = np.full(layers, -1, dtype=np.int64)
+    return {
+        FORMS: forms,
+        ERROR: error,
+        GROSS: gross,
+        USED: _bytes(rows),
+        VERSION: _ints(layers),
+        BASIS: basis,
+        TERMS: _ints(layers),
+    }
+
+
+def _cell(box: Floats, rows: int, layers: int) -> Arrays:
+    """The whole box as a cell, with room for its divisions."""
+    d = box.shape[1]
+    return {
+        ROWS: np.zeros((rows + 1, d + 1)),
+        ROW_ERROR: np.zeros(rows + 1),
+        ROW_SIZE: np.zeros(rows + 1),
+        ROW_NEURON: _ints(rows + 1),
+        LOW: np.tile(box[0], (layers + 1, 1)),
+        HIGH: np.tile(box[1], (layers + 1, 1)),
+        POINT: np.clip((box[2] + box[3]) / 2, box[2], box[3]),
+        SIDES: np.zeros((2, d)),
+        SEEN: np.zeros((rows, d)),
+        HAS: _bytes(rows),
+    }
+
+
+def _room(d: int, rows: int) -> Arrays:
+    return {
+        FORM: np.zeros(d + 1),
+        MULTIPLIERS: np.zeros(rows + 2),
+        COMBINED: np.zeros(d + 1),
+        CORNER: np.zeros(d),
+        KEPT: np.zeros(d),
+        MIDDLE: np.zeros(rows),
+        REACH: np.zeros(rows),
+        LIFTED: np.zeros((rows + 4, d + 2)),
+        SOLVE: np.zeros((4 + 3 * TIED, TIED)),
+        TABLEAU: np.zeros((rows + 2, d + 1)),
+        VALUE: np.zeros(rows + 2),
+        WEIGHT: np.zeros(rows + 2),
+        BASIC: _ints(rows + 2),
+        COLUMN: _ints(d + 1),
+        UPPER: _bytes(d + 1),
+        COST: np.zeros(d + 2),
+        BOUNDS: np.zeros((2, rows + d + 4)),
+        RATIO: np.zeros(d + 1),
+        ORDER: _ints(d + 1),
+        PIVOTS: np.zeros(d + 1),
+        FLIPPED: _ints(d + 1),
+        MOVES: np.zeros(d + 1),
+    }
+
+
+def _path(d: int, rows: int, layers: int) -> Arrays:
+    numbers = (FRAME_NEURON, FRAME_SYMBOL, FRAME_COUNT, FRAME_POSITION, FRAME_BLIND, CANDIDATES)
+    return {number: _ints(rows) for number in numbers} | {
+        FRAME_POINT: np.zeros((rows, d)),
+        NUMBERS: _ints(layers),
+        SYMBOLS: _bytes(rows),
+        FORCED: _bytes(rows),
+        PREFIXES: _ints(layers),
+    }
+
+
+def _leaves(d: int, rows: int, room: int) -> Arrays:
+    return {
+        DIGESTS: np.zeros((room, 2), dtype=np.uint64),
+        PATTERNS: np.zeros((room, rows), dtype=np.uint8),
+        WHICH: _ints(room),
+        POINTS: np.zeros((room, d)),
+        SLOPE: np.zeros(rows),
+        SLOPE_GROSS: np.zeros(rows),
+    }

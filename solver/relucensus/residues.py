@@ -1,0 +1,236 @@
+"""Digests of affine maps: the map of a region at two secret-free random points, in two finite fields, compiled.
+
+An affine map with rational entries, taken modulo a prime, has one value at a point of the field. Two different maps
+agree at a random point with probability 1/p (Schwartz-Zippel), so with the primes 2^61 - 1 and 2^57 - 13 the digests
+of two different maps are equal with a probability of about 2^-118. The points and the weights of the outputs are
+fixed once for all, drawn from BLAKE2. Everything is exact integer arithmetic; nothing is rounded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from relucensus.arithmetic import AffineMap
+from relucensus.compiled import Bytes, Directory, Words, directory, entry, ints, kernel, symbols, words
+from relucensus.values.network import Network
+
+_FIELDS: Final = ((61, 1), (57, 13))
+_PRIMES: Final = tuple((1 << bits) - low for bits, low in _FIELDS)
+_SPARSE: Final = 2
+
+
+_STARTS, _OFFSETS, _WEIGHTS, _BIAS, _SLOPES, _OUTPUT, _CONSTANT, _VALUES, _USED, _FRESH = range(10)
+
+
+@dataclass(frozen=True, eq=False)
+class Residues:
+    """A network modulo both primes, and the values of every row under the symbols used last; not for two threads.
+
+    By number: layer l has rows ``starts[l] .. starts[l + 1]``; its weights (2, ..), one column of the layer below
+    after the other, begin at ``offsets[l]``; bias (2, N), slopes (2 N, 2), the mixed output's weights (2, n_L) and
+    constant (2,), values (2, N); the symbols used (N,), and whether there were any.
+    """
+
+    arrays: dict[int, NDArray[Any]]
+    directory: Directory
+
+    def digest(self, pattern: bytes) -> bytes:
+        """16 bytes that are equal for two patterns' regions when their affine maps are, and else (almost) never."""
+        out = np.zeros((1, 2), dtype=np.uint64)
+        digests(self.directory, np.frombuffer(pattern, dtype=np.uint8).reshape(1, -1), out)
+        return out.tobytes()
+
+
+def residues_of(network: Network) -> Residues:
+    """The residues of a network of hinges (`Problem.free`)."""
+    hidden, output = network.hidden, network.output
+    starts = np.cumsum([0, *(layer.rows for layer in hidden)]).astype(np.int64)
+    sizes = [layer.rows * layer.columns for layer in hidden]
+    offsets = np.cumsum([0, *sizes]).astype(np.int64)
+    rows = int(starts[-1])
+    arrays: dict[int, NDArray[Any]] = {
+        _STARTS: starts,
+        _OFFSETS: offsets,
+        _WEIGHTS: np.zeros((2, int(offsets[-1])), dtype=np.uint64),
+        _BIAS: np.zeros((2, rows), dtype=np.uint64),
+        _SLOPES: np.zeros((2 * rows, 2), dtype=np.uint64),
+        _OUTPUT: np.zeros((2, output.columns if hidden else 0), dtype=np.uint64),
+        _CONSTANT: np.zeros((2, 1), dtype=np.uint64),
+        _VALUES: np.zeros((2, rows), dtype=np.uint64),
+        _USED: np.zeros(rows, dtype=np.uint8),
+        _FRESH: np.zeros(1, dtype=np.uint8),
+    }
+    for field, prime in enumerate(_PRIMES):
+        _fill(arrays, network, field, prime)
+    return Residues(arrays, directory(arrays))
+
+
+def _fill(arrays: dict[int, NDArray[Any]], network: Network, field: int, prime: int) -> None:
+    point = [_drawn(f"point {field} {j}", prime) for j in range(network.inputs)]
+    for number, layer in enumerate(network.hidden):
+        start, end = int(arrays[_STARTS][number]), int(arrays[_STARTS][number + 1])
+        weights, bias = _modulo(layer.exact, prime)
+        at = int(arrays[_OFFSETS][number])
+        arrays[_WEIGHTS][field, at : at + layer.rows * layer.columns] = _words(
+            weights[i][j] for j in range(layer.columns) for i in range(layer.rows)
+        )
+        arrays[_BIAS][field, start:end] = _words(bias)
+        for row, activation in enumerate(layer.row_activations):
+            pair = (activation.slopes[0], activation.slopes[-1])
+            arrays[_SLOPES][field * len(arrays[_USED]) + start + row] = _words(_residue(slope, prime) for slope in pair)
+        if number == 0:
+            arrays[_VALUES][field, :end] = _words(
+                _dot(row, point, c, prime) for row, c in zip(weights, bias, strict=True)
+            )
+    weights, bias = _modulo(network.output.exact, prime)
+    shares = [_drawn(f"output {field} {k}", prime) for k in range(network.outputs)]
+    combined = [sum(s * row[j] for s, row in zip(shares, weights, strict=True)) % prime for j in range(len(weights[0]))]
+    constant = sum(s * c for s, c in zip(shares, bias, strict=True)) % prime
+    if not network.hidden:
+        combined, constant = [], _dot(combined, point, constant, prime)
+    arrays[_OUTPUT][field, : len(combined)] = _words(combined)
+    arrays[_CONSTANT][field] = constant
+
+
+def _drawn(label: str, prime: int) -> int:
+    digest = hashlib.blake2b(f"relucensus residues 1 {label}".encode(), digest_size=32).digest()
+    return int.from_bytes(digest, "little") % prime
+
+
+def _modulo(exact: AffineMap, prime: int) -> tuple[list[list[int]], list[int]]:
+    inverse = pow(exact.denominator, -1, prime)
+    rows = [[int(c) * inverse % prime for c in row] for row in exact.coefficients.tolist()]
+    return rows, [int(c) * inverse % prime for c in exact.constants.entries()]
+
+
+def _residue(number: Fraction, prime: int) -> int:
+    return number.numerator * pow(number.denominator, -1, prime) % prime
+
+
+def _dot(row: Sequence[int], point: Sequence[int], constant: int, prime: int) -> int:
+    return (sum(a * b for a, b in zip(row, point, strict=True)) + constant) % prime
+
+
+def _words(numbers: Any) -> Words:
+    return np.array(list(numbers), dtype=np.uint64)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _wide_product(typingctx: Any, a: Any, b: Any) -> Any:
+    """The 128-bit product of two words, as (high, low)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(128)
+        word = ir.IntType(64)
+        product = builder.mul(*(builder.zext(argument, wide) for argument in arguments))
+        high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), word)
+        return cgutils.pack_array(builder, [high, builder.trunc(product, word)])
+
+    return types.UniTuple(types.uint64, 2)(types.uint64, types.uint64), generate
+
+
+@kernel
+def _product(a: Any, b: Any, field: int) -> Any:
+    """``a * b`` modulo the prime of the field."""
+    bits = np.uint64(57 if field else 61)
+    low = np.uint64(13 if field else 1)
+    mask = (np.uint64(1) << bits) - np.uint64(1)
+    high, rest = _wide_product(a, b)
+    folded = (rest & mask) + low * ((high << (np.uint64(64) - bits)) | (rest >> bits))
+    folded = (folded & mask) + low * (folded >> bits)
+    prime = mask - low + np.uint64(1)
+    return folded - prime if folded >= prime else folded
+
+
+@kernel
+def _sum(a: Any, b: Any, field: int) -> Any:
+    prime = (np.uint64(1) << np.uint64(57 if field else 61)) - np.uint64(13 if field else 1)
+    total = a + b
+    return total - prime if total >= prime else total
+
+
+@kernel
+def _negative(a: Any, field: int) -> Any:
+    prime = (np.uint64(1) << np.uint64(57 if field else 61)) - np.uint64(13 if field else 1)
+    return prime - a if a else a
+
+
+@kernel
+def _add(r: Directory, layer: int, j: int, factor: Any, field: int) -> None:
+    """Add factor times row j below, weighted, to every row of the layer."""
+    starts, values, weights = ints(r, _STARTS), words(r, _VALUES), words(r, _WEIGHTS)
+    start, end = starts[layer], starts[layer + 1]
+    at = ints(r, _OFFSETS)[layer] + (j - starts[layer - 1]) * (end - start) - start
+    for i in range(start, end):
+        values[field, i] = _sum(values[field, i], _product(factor, weights[field, at + i], field), field)
+
+
+@kernel
+def _step(r: Directory, j: int, symbol: int, afresh: bool, field: int) -> Any:
+    """The slope of row j, or with a value made before the change of its slope."""
+    used, slopes = symbols(r, _USED), words(r, _SLOPES)
+    row = field * used.shape[0] + j
+    if afresh:
+        return slopes[row, symbol]
+    if symbol == used[j]:
+        return np.uint64(0)
+    return _sum(slopes[row, symbol], _negative(slopes[row, used[j]], field), field)
+
+
+@kernel
+def _follow(r: Directory, pattern: Bytes, field: int) -> None:
+    """Bring the values of all rows to these symbols."""
+    starts, values, bias, used = ints(r, _STARTS), words(r, _VALUES), words(r, _BIAS), symbols(r, _USED)
+    stale = not symbols(r, _FRESH)[0]
+    for layer in range(1, starts.shape[0] - 1):
+        below, start, end = starts[layer - 1], starts[layer], starts[layer + 1]
+        changed = 0
+        for j in range(below, start):
+            changed += pattern[j] != used[j]
+        if not stale and not changed:
+            continue
+        afresh = stale or _SPARSE * changed > start - below
+        if afresh:
+            for i in range(start, end):
+                values[field, i] = bias[field, i]
+        for j in range(below, start):
+            factor = _product(_step(r, j, pattern[j], afresh, field), values[field, j], field)
+            if factor:
+                _add(r, layer, j, factor, field)
+        stale = True
+
+
+@kernel
+def digest(r: Directory, pattern: Bytes, out: Any) -> None:
+    """Write the digest (2,) of the affine map on the region with these symbols of all rows."""
+    starts, values, slopes, output = ints(r, _STARTS), words(r, _VALUES), words(r, _SLOPES), words(r, _OUTPUT)
+    used, rows = symbols(r, _USED), pattern.shape[0]
+    last = starts[-2] if starts.shape[0] > 1 else 0
+    for field in range(2):
+        _follow(r, pattern, field)
+        total = words(r, _CONSTANT)[field, 0]
+        for j in range(last, rows):
+            value = _product(slopes[field * rows + j, pattern[j]], values[field, j], field)
+            total = _sum(total, _product(value, output[field, j - last], field), field)
+        out[field] = total
+    for j in range(rows):
+        used[j] = pattern[j]
+    symbols(r, _FRESH)[0] = 1
+
+
+@entry
+def digests(r: Directory, patterns: Bytes, out: Words) -> None:
+    """Write the digests (n, 2) of patterns (n, N); quickest where neighbours in the list share a prefix."""
+    for k in range(patterns.shape[0]):
+        digest(r, patterns[k], out[k])
