@@ -41,7 +41,7 @@ def options() -> argparse.Namespace:
 def measured(cases: list[Case], tools: list[str], chosen: argparse.Namespace) -> Runs:
     """The best run of each tool on each case, the tools taking turns."""
     runs: Runs = {}
-    hopeless: dict[str, str] = {}
+    hopeless: dict[tuple[str, int], str] = {}  # by tool and number of inputs
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(chosen.repeat):
             for case in cases:
@@ -49,9 +49,9 @@ def measured(cases: list[Case], tools: list[str], chosen: argparse.Namespace) ->
                 save(path, case)
                 shift = turn % len(tools)
                 for tool in tools[shift:] + tools[:shift]:
-                    outcome = one(tool, path, chosen, hopeless.get(tool, ""))
+                    outcome = one(tool, path, chosen, hopeless.get((tool, case.inputs), ""))
                     if outcome.stopped and not chosen.keep_trying:
-                        hopeless.setdefault(tool, case.name)
+                        hopeless.setdefault((tool, case.inputs), case.name)
                     runs[case.name, tool] = best(runs.get((case.name, tool)), outcome)
                     show(case, tool, outcome)
     return runs
