@@ -179,7 +179,9 @@ def make_room(arrays: list[NDArray[Any]], vertices: int, edges: int, most_bytes:
         OutOfRoom: that many vertices and edges take more memory than allowed.
     """
     needed = [vertices] * _OF_VERTICES + [edges] * (len(arrays) - _OF_VERTICES)
-    sizes = [array.itemsize * int(np.prod(array.shape[1:])) for array in arrays]
+    if all(len(array) >= count for array, count in zip(arrays, needed, strict=True)):
+        return
+    sizes = [array.strides[0] for array in arrays]
     if sum(size * count for size, count in zip(sizes, needed, strict=True)) > most_bytes:
         raise OutOfRoom
     for i, (size, count) in enumerate(zip(sizes, needed, strict=True)):
