@@ -48,10 +48,7 @@ class RoundedNetwork:
         reference, widths = _frame(box)
         lower, upper = (box.lower - reference) / widths, (box.upper - reference) / widths
         first = network.layers[0].exact
-        point = RationalPoint.from_floats(reference)
-        constants = fmpz_mat(first.rows, 1, first.at(point))
-        there = AffineMap(first.coefficients * point.denominator, constants, first.denominator * point.denominator)
-        layers = balanced(network, there, widths)
+        layers = balanced(network, _seen_from(first, reference), widths)
         return cls(
             reference,
             widths,
@@ -67,6 +64,15 @@ class RoundedNetwork:
     def to_box(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """The point x (d,) of coordinates u, rounded."""
         return self.reference + self.widths * u
+
+
+def _seen_from(first: AffineMap, reference: NDArray[np.float64]) -> AffineMap:
+    """The map with the reference as origin."""
+    if not reference.any():
+        return first
+    point = RationalPoint.from_floats(reference)
+    constants = fmpz_mat(first.rows, 1, first.at(point))
+    return AffineMap(first.coefficients * point.denominator, constants, first.denominator * point.denominator)
 
 
 def _frame(box: Box) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

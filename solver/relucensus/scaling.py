@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.arithmetic import AffineMap, split
+from relucensus.values.activation import Activation
 from relucensus.values.network import Layer, Network
 
 
@@ -47,7 +48,10 @@ def balanced(network: Network, first: AffineMap, half_widths: NDArray[np.float64
     factors = [mantissa for mantissa, _ in halves]
     for layer, exact in zip(network.layers, (first, *(layer.exact for layer in network.layers[1:])), strict=True):
         slopes, sizes = _slopes(layer)
-        current = _balanced(exact, columns, factors, slopes)
+        if exact is layer.exact and layer.floats_are_exact:
+            current = _balanced_floats(layer, columns, factors, slopes)
+        else:
+            current = _balanced(exact, columns, factors, slopes)
         layers.append(current)
         columns = [size - exponent for size, exponent in zip(sizes, current.exponents, strict=True)]
         factors = [1.0] * len(columns)
@@ -56,15 +60,31 @@ def balanced(network: Network, first: AffineMap, half_widths: NDArray[np.float64
 
 def _slopes(layer: Layer) -> tuple[NDArray[np.float64], list[int]]:
     """The slopes of the layer's hinges, and the exponents of the powers of two that were divided out of them."""
-    table, sizes = np.zeros((layer.rows, 2)), []
-    for row, activation in enumerate(layer.row_activations):
-        pair = (activation.slopes[0], activation.slopes[-1])
-        largest = max(abs(slope) for slope in pair)
-        size = 0 if not largest else largest.numerator.bit_length() - largest.denominator.bit_length() + 1
-        size -= int(largest <= Fraction(2) ** (size - 1))
-        sizes.append(size)
-        table[row] = [float(slope / Fraction(2) ** size) for slope in pair]
-    return table, sizes
+    known = {activation: _slope_pair(activation) for activation in set(layer.activations)}
+    pairs = [known[activation] for activation in layer.row_activations]
+    return np.array([pair for pair, _ in pairs]).reshape(layer.rows, 2), [size for _, size in pairs]
+
+
+def _slope_pair(activation: Activation) -> tuple[list[float], int]:
+    pair = (activation.slopes[0], activation.slopes[-1])
+    largest = max(abs(slope) for slope in pair)
+    size = 0 if not largest else largest.numerator.bit_length() - largest.denominator.bit_length() + 1
+    size -= int(largest <= Fraction(2) ** (size - 1))
+    return [float(slope / Fraction(2) ** size) for slope in pair], size
+
+
+def _balanced_floats(
+    layer: Layer, columns: Sequence[int], factors: Sequence[float], slopes: NDArray[np.float64]
+) -> BalancedLayer:
+    """The same for a layer whose float64 arrays are exact, all rows at once."""
+    mantissas, powers = np.frexp(np.concatenate([layer.weights, layer.bias[:, None]], axis=1))
+    powers = powers.astype(np.int64) + np.array([*columns, 0], dtype=np.int64)
+    tops = np.where(mantissas != 0, powers, np.iinfo(np.int64).min).max(axis=1)
+    tops = np.where((mantissas != 0).any(axis=1), tops, 0)
+    exponents = -tops - (len(columns) + 1).bit_length()
+    shifts = np.clip(powers + exponents[:, None], -4000, 4000)
+    entries = np.ldexp(mantissas * np.array([*factors, 1.0]), shifts)
+    return BalancedLayer(entries[:, :-1], entries[:, -1], tuple(exponents.tolist()), slopes)
 
 
 def _balanced(

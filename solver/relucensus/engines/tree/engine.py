@@ -79,7 +79,7 @@ class _Enumeration:
         self.at = self.arrays[AT]
         self.at[DEPTH], self.at[MODE] = cube.depth, mode
         self.arrays[FORCED][: cube.depth] = np.frombuffer(cube.symbols, dtype=np.uint8)
-        self.residues = residues_of(problem.network)
+        self.residues = residues_of(problem.network) if mode else None
         self.arbiter = Arbiter(Preactivations(problem), self.rounded)
         self.maps: set[bytes] = set()
         self.mergeable: list[Mergeable] = []
@@ -108,8 +108,9 @@ class _Enumeration:
         """Whether the search came to its end within the budget."""
         most = self.budget.regions or _NO_LIMIT
         table = directory(self.arrays)
+        residues = self.residues.directory if self.residues else np.zeros(0, dtype=np.int64)
         while True:
-            status = run(table, self.residues.directory, _STEPS, most)
+            status = run(table, residues, _STEPS, most)
             self._keep()
             if status == DONE:
                 return True
