@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from relucensus.affine import Preactivations
 from relucensus.compiled import directory
@@ -33,6 +36,7 @@ from relucensus.engines.tree.state import (
     LPS,
     MODE,
     PATTERNS,
+    POINTS,
     POSITION,
     PREFIXES,
     REGIONS,
@@ -55,6 +59,18 @@ _STEPS: Final = 20_000
 _NO_LIMIT: Final = 2**62
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reached:
+    """Regions that exist: the symbols of their rows (n, N), the digests of their affine maps (n, 2), points (n, d).
+
+    A point is inside its region as a rule; nothing is proven of it.
+    """
+
+    patterns: NDArray[np.uint8]
+    points: NDArray[np.float64]
+    digests: NDArray[np.uint64]
+
+
 class TreeEngine:
     """Depth first over the rows in layer order; memory in proportion to the depth, and to what has to be kept."""
 
@@ -66,10 +82,12 @@ class TreeEngine:
 
     def settle(self, problem: Problem, cube: Cube, budget: Budget) -> Settlement:
         """Enumerate the cube's regions until done or out of budget; the rest comes back as the open cubes above."""
-        return _Enumeration(problem, cube, budget).settlement()
+        return Enumeration(problem, cube, budget).settlement()
 
 
-class _Enumeration:
+class Enumeration:
+    """One search of a cube of a full-dimensional problem; to be asked for its settlement or for what it reached."""
+
     def __init__(self, problem: Problem, cube: Cube, budget: Budget) -> None:
         self.problem, self.cube, self.budget = problem, cube, budget
         self.started, self.cpu = time.monotonic(), time.process_time()
@@ -83,8 +101,10 @@ class _Enumeration:
         self.arbiter = Arbiter(Preactivations(problem), self.rounded)
         self.maps: set[bytes] = set()
         self.mergeable: list[Mergeable] = []
+        self.finished = False
 
     def settlement(self) -> Settlement:
+        """Counts, and the cubes that are still open."""
         finished = self._search()
         left = [] if finished else self._open()
         counter = self.arbiter.counter
@@ -106,18 +126,37 @@ class _Enumeration:
 
     def _search(self) -> bool:
         """Whether the search came to its end within the budget."""
+        for _ in self._runs():
+            self._keep()
+        return self.finished
+
+    def reached(self) -> Iterator[Reached]:
+        """The regions in the order of the search, a few thousand at a time; all, if `finished` in the end.
+
+        The problem is to ask for closed linear regions: then every region is kept.
+        """
+        for _ in self._runs():
+            count = int(self.at[KEPT_PATTERNS])
+            patterns, digests = self.arrays[PATTERNS][:count].copy(), self.arrays[DIGESTS][:count].copy()
+            points = self.rounded.to_box(self.arrays[POINTS][:count])
+            self.at[KEPT_MAPS] = self.at[KEPT_PATTERNS] = 0
+            if count:
+                yield Reached(patterns, points, digests)
+
+    def _runs(self) -> Iterator[None]:
+        """Search until done or out of budget, stopping for what was kept to be taken."""
         most = self.budget.regions or _NO_LIMIT
         table = directory(self.arrays)
         residues = self.residues.directory if self.residues else np.zeros(0, dtype=np.int64)
-        while True:
+        status = ASK
+        while status != DONE:
             status = run(table, residues, _STEPS, most)
-            self._keep()
-            if status == DONE:
-                return True
+            yield
             if status == ASK:
                 self.arbiter.answer(self.arrays, self._asked())
-            if self._spent():
-                return bool(self.at[STAGE] == LEAF and self.at[FRAMES] == 0)
+            if status != DONE and self._spent():
+                break
+        self.finished = status == DONE or bool(self.at[STAGE] == LEAF and self.at[FRAMES] == 0)
 
     def _spent(self) -> bool:
         if self.budget.regions is not None and self.at[REGIONS] >= self.budget.regions:
