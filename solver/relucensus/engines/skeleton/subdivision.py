@@ -172,14 +172,15 @@ class Subdivision:
     def _settle(self, row: int, unsure: NDArray[np.int32]) -> None:
         if len(unsure) > _MOST_EXACT:
             raise GivesUp("too many vertices are too close to a hyperplane")
-        suspects = crossed(self._mesh, self._edges, unsure)
+        suspect = crossed(self._mesh, self._edges, unsure)
         zeros = False
-        for v in [*unsure[suspects].tolist(), *unsure[~suspects].tolist()]:
+        for i in np.argsort(~suspect, kind="stable").tolist():
+            v = int(unsure[i])
             sign = self.exact.sign(self._planes(v), self._symbols(v), row)
+            if sign == 0 and suspect[i]:
+                raise GivesUp("a hyperplane goes through a vertex of the others")
             self._mesh.side[v] = sign
             zeros = zeros or sign == 0
-            if sign == 0 and suspects[0]:
-                break
         if zeros:
             settle_zeros(self._mesh, self._vertices, self._edges)
 
