@@ -52,10 +52,10 @@ class RoundedNetwork:
         return cls(
             reference,
             widths,
-            _outward(lower, -np.inf),
-            _outward(upper, np.inf),
-            _outward(lower, np.inf),
-            _outward(upper, -np.inf),
+            _moved(lower, -np.inf, box.lower == reference),
+            _moved(upper, np.inf, box.upper == reference),
+            _moved(lower, np.inf, box.lower == reference),
+            _moved(upper, -np.inf, box.upper == reference),
             layers[:-1],
             layers[-1],
             tuple(np.array(layer.bent, dtype=np.uint8) for layer in network.hidden),
@@ -84,6 +84,6 @@ def _frame(box: Box) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return reference, np.ldexp(1.0, np.array(exponents, dtype=np.int64))
 
 
-def _outward(bounds: NDArray[np.float64], towards: float) -> NDArray[np.float64]:
-    """The bounds moved by one unit in the last place; a bound of exactly 0 is exact and stays."""
-    return np.where(bounds == 0, 0.0, np.nextafter(bounds, towards))
+def _moved(bounds: NDArray[np.float64], towards: float, exact: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The bounds moved by one unit in the last place, except for those that are exactly 0."""
+    return np.where(exact, 0.0, np.nextafter(bounds, towards))

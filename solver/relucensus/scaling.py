@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import frexp, ldexp
+from math import copysign, frexp, ldexp
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +20,15 @@ from relucensus.arithmetic import AffineMap, split
 from relucensus.values.activation import Activation
 from relucensus.values.network import Layer, Network
 
+_LEAST: Final = 2.0**-1074
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BalancedLayer:
     """A layer of the rescaled network: row i of the layer, read through rescaled columns, times ``2**exponents[i]``.
 
     `slopes` (rows, 2) are those of the hinges for z <= 0 and z > 0, between -1 and 1. Every entry differs from the
-    exact one by a relative 2**-52 and an absolute 2**-1074 at most; an entry that is zero is exactly zero.
+    exact one by a relative 2**-52 and an absolute 2**-1074 at most; it is zero where the exact one is, and only there.
     """
 
     weights: NDArray[np.float64]
@@ -70,7 +73,7 @@ def _slope_pair(activation: Activation) -> tuple[list[float], int]:
     largest = max(abs(slope) for slope in pair)
     size = 0 if not largest else largest.numerator.bit_length() - largest.denominator.bit_length() + 1
     size -= int(largest <= Fraction(2) ** (size - 1))
-    return [float(slope / Fraction(2) ** size) for slope in pair], size
+    return [_kept(float(slope / Fraction(2) ** size), float(slope > 0) - (slope < 0)) for slope in pair], size
 
 
 def _balanced_floats(
@@ -84,6 +87,7 @@ def _balanced_floats(
     exponents = -tops - (len(columns) + 1).bit_length()
     shifts = np.clip(powers + exponents[:, None], -4000, 4000)
     entries = np.ldexp(mantissas * np.array([*factors, 1.0]), shifts)
+    entries = np.where((entries == 0) & (mantissas != 0), np.copysign(_LEAST, mantissas), entries)
     return BalancedLayer(entries[:, :-1], entries[:, -1], tuple(exponents.tolist()), slopes)
 
 
@@ -103,6 +107,13 @@ def _balanced(
         top = max((exponent for mantissa, exponent in [*entries, constant] if mantissa), default=0)
         exponent = -top - room
         exponents.append(exponent)
-        weights[i] = [ldexp(m * f / divisor, e + exponent) for (m, e), f in zip(entries, factors, strict=True)]
-        bias[i] = ldexp(constant[0] / divisor, constant[1] + exponent)
+        weights[i] = [
+            _kept(ldexp(m * f / divisor, e + exponent), m) for (m, e), f in zip(entries, factors, strict=True)
+        ]
+        bias[i] = _kept(ldexp(constant[0] / divisor, constant[1] + exponent), constant[0])
     return BalancedLayer(weights, bias, tuple(exponents), slopes)
+
+
+def _kept(rounded: float, exact: float) -> float:
+    """A number, or the least one of the exact one's sign where it underflowed to zero."""
+    return copysign(_LEAST, exact) if exact and not rounded else rounded

@@ -12,6 +12,7 @@ from typing import Final
 from relucensus.compiled import Directory, floats, ints, kernel, symbols, table
 from relucensus.engines.tree.state import (
     ACTIVE,
+    AT,
     BASIS,
     BENT,
     BIAS,
@@ -24,6 +25,7 @@ from relucensus.engines.tree.state import (
     STARTS,
     SYMBOLS,
     TERMS,
+    TOUCHES,
     UNKNOWN,
     USED,
     VERSION,
@@ -32,6 +34,7 @@ from relucensus.engines.tree.state import (
 
 _UNIT: Final = 2.0**-52
 _TINY: Final = 2.0**-900
+_LEAST: Final = 2.0**-1000
 _MOST_TERMS: Final = 4
 
 
@@ -69,7 +72,9 @@ def constant_symbol(s: Directory, i: int) -> int:
         return INACTIVE
     if floats(s, GROSS)[i] > 0.0:
         return UNKNOWN
-    return ACTIVE if floats(s, BIAS)[i] > 0.0 else INACTIVE
+    bias = floats(s, BIAS)[i]
+    ints(s, AT)[TOUCHES] = bias == 0.0
+    return ACTIVE if bias > 0.0 else INACTIVE
 
 
 @kernel
@@ -92,7 +97,7 @@ def _afresh(s: Directory, layer: int) -> None:
 
 @kernel
 def _add(s: Directory, layer: int, j: int, slope: float) -> None:
-    """Add slope times the form of row j below, weighted, to every form of the layer."""
+    """Add slope times the form of row j below, weighted, to every form of the layer; GROSS never underflows to zero."""
     starts, forms = ints(s, STARTS), table(s, FORMS)
     start, width = starts[layer], starts[layer + 1] - starts[layer]
     at = ints(s, OFFSETS)[layer] + (j - starts[layer - 1]) * width
@@ -106,7 +111,7 @@ def _add(s: Directory, layer: int, j: int, slope: float) -> None:
     size = abs(slope)
     total = floats(s, GROSS)[start : start + width]
     for i in range(width):
-        total[i] += size * abs(column[i])
+        total[i] += size * abs(column[i]) + (_LEAST if column[i] != 0.0 else 0.0)
 
 
 @kernel

@@ -25,6 +25,7 @@ from relucensus.engines.tree.state import (
     SLOPES,
     STARTS,
     SYMBOLS,
+    TOUCHING,
     WEIGHTS,
     WHICH,
 )
@@ -34,6 +35,7 @@ NOTHING: Final = 0
 MAPS: Final = 1
 EVERYTHING: Final = 2
 _SUSPECT: Final = 1e-9
+_UNDERFLOW: Final = 2.0**-900
 
 
 @kernel
@@ -59,12 +61,18 @@ def record(s: Directory, residues: Directory) -> bool:
 
 @kernel
 def _may_merge(s: Directory) -> bool:
-    """Whether the output may not depend on the activation of some row on the path; errs on the side of yes.
+    """Whether the affine map may stay the same across some facet; errs on the side of yes.
 
-    SLOPE, SLOPE_GROSS are the derivatives of the output by every row's activation, mixed over the outputs, and the
-    sums of their absolute terms.
+    Where no stable row is zero anywhere on the closed cell, one row only changes its symbol across a facet, a row on
+    the path, and the map stays the same only if the output does not depend on its activation. SLOPE, SLOPE_GROSS are
+    the derivatives of the output by every row's activation, mixed over the outputs, and the sums of their absolute
+    terms.
     """
-    at, starts, neuron, output = ints(s, AT), ints(s, STARTS), ints(s, ROW_NEURON), floats(s, OUTPUT)
+    touching = symbols(s, TOUCHING)
+    for i in range(touching.shape[0]):
+        if touching[i]:
+            return True
+    at, starts, neuron, output = ints(s, AT), ints(s, STARTS), ints(s, ROW_NEURON), table(s, OUTPUT)
     slope, gross = floats(s, SLOPE), floats(s, SLOPE_GROSS)
     layer = starts.shape[0] - 2
     lowest = layer
@@ -72,13 +80,13 @@ def _may_merge(s: Directory) -> bool:
         while starts[lowest] > neuron[k]:
             lowest -= 1
     for j in range(starts[layer], starts[layer + 1]):
-        slope[j] = output[j - starts[layer]]
-        gross[j] = abs(slope[j])
+        slope[j] = output[0, j - starts[layer]]
+        gross[j] = output[1, j - starts[layer]]
     while layer > lowest:
         _pull_back(s, layer)
         layer -= 1
     for k in range(at[COUNT]):
-        if abs(slope[neuron[k]]) <= _SUSPECT * gross[neuron[k]]:
+        if abs(slope[neuron[k]]) <= _SUSPECT * gross[neuron[k]] + _UNDERFLOW:
             return True
     return False
 

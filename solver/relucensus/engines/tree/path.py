@@ -35,6 +35,8 @@ from relucensus.engines.tree.state import (
     STAGE,
     STARTS,
     SYMBOLS,
+    TOUCHES,
+    TOUCHING,
     VALID,
 )
 
@@ -47,6 +49,7 @@ def accept(s: Directory) -> int:
     at[ANSWER] = 0
     if sides == 3:
         return DIVIDED
+    at[TOUCHES] = 1
     return int(sides >> 1)
 
 
@@ -58,6 +61,7 @@ def keep(s: Directory, i: int, symbol: int) -> bool:
         at[STAGE] = DONE
         return False
     now[i] = symbol
+    symbols(s, TOUCHING)[i] = at[TOUCHES]
     return True
 
 
@@ -136,6 +140,7 @@ def _add_row(s: Directory, i: int, symbol: int) -> None:
         symbols(s, SYMBOLS),
     )
     now[i] = symbol
+    symbols(s, TOUCHING)[i] = 0
     m = at[COUNT]
     error, size = oriented(s, i, 1.0 if symbol else -1.0, rows[m])
     row_error[m] = error

@@ -25,6 +25,7 @@ from relucensus.engines.tree.state import (
     POINT,
     ROW_SIZE,
     ROWS,
+    TOUCHES,
 )
 from relucensus.engines.tree.ties import tied
 
@@ -64,8 +65,11 @@ def beyond(s: Directory, where: tuple[int, int], form: tuple[Floats, float, floa
     simplex.multipliers(s, m, d, multipliers)
     if upper_bound(s, m, layer, values, error) < 0.0:
         return EMPTY
-    if at[HOMOGENEOUS] and tied(s, form):
-        return EMPTY
+    if at[HOMOGENEOUS]:
+        positive = tied(s, form)
+        if positive >= 0:
+            at[TOUCHES] = positive < 2
+            return EMPTY
     return centre(s, where, form, out)[0]
 
 

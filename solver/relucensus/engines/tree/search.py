@@ -54,6 +54,7 @@ from relucensus.engines.tree.state import (
     STAGE,
     STARTS,
     STEPS,
+    TOUCHES,
     UNKNOWN,
     VALID,
 )
@@ -81,7 +82,16 @@ def search(s: Directory, steps: int) -> int:
             return ASK
         if at[STAGE] == DONE:
             return DONE
+    _pause(s)
     return RUNNING
+
+
+@kernel
+def _pause(s: Directory) -> None:
+    """Finish a layer of which nothing is left to decide, so that the position is one where the search can be cut."""
+    at = ints(s, AT)
+    if at[STAGE] == DECIDE and at[POSITION] == ints(s, NUMBERS)[at[LAYER]]:
+        finish_layer(s)
 
 
 @kernel
@@ -164,6 +174,7 @@ def _screen(s: Directory) -> bool:
     layer = at[LAYER]
     for i in range(at[POSITION], starts[layer + 1]):
         at[POSITION] = i
+        at[TOUCHES] = 0
         symbol = constant_symbol(s, i)
         if symbol == UNKNOWN and abs(middle_[i]) > reach_[i]:
             symbol = ACTIVE if middle_[i] > 0.0 else INACTIVE
@@ -193,6 +204,7 @@ def _decide(s: Directory) -> bool:
     start = starts[layer]
     while at[POSITION] < numbers[layer]:
         i = candidates[start + at[POSITION]]
+        at[TOUCHES] = 0
         symbol = _symbol(s, i)
         if symbol == UNKNOWN:
             return False

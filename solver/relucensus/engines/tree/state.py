@@ -82,6 +82,7 @@ MOVES: Final = next(_number)
 
 # The path: at every division above, the child left to do. CANDIDATES (N,): from a layer's start on, the NUMBERS[layer]
 # rows that divide the cell in which the layer was entered. SYMBOLS (N,): those decided, FORCED (N,): those of the cube.
+# TOUCHING (N,): whether a stable row may be zero somewhere on the closed cell; a row not flagged is nowhere zero there.
 # PREFIXES (L,): cells of the network cut after each layer. AT: the numbers below.
 FRAME_NEURON: Final = next(_number)
 FRAME_SYMBOL: Final = next(_number)
@@ -93,6 +94,7 @@ CANDIDATES: Final = next(_number)
 NUMBERS: Final = next(_number)
 SYMBOLS: Final = next(_number)
 FORCED: Final = next(_number)
+TOUCHING: Final = next(_number)
 PREFIXES: Final = next(_number)
 AT: Final = next(_number)
 
@@ -117,6 +119,7 @@ ANSWER: Final = next(_place)
 VALID: Final = next(_place)
 BLIND: Final = next(_place)
 FRESH: Final = next(_place)
+TOUCHES: Final = next(_place)
 LPS: Final = next(_place)
 REGIONS: Final = next(_place)
 STEPS: Final = next(_place)
@@ -159,7 +162,7 @@ def arrays_of(rounded: RoundedNetwork, room: int) -> Arrays:
         | _room(d, rows)
         | _path(d, rows, len(layers))
         | _leaves(d, rows, room)
-        | {OUTPUT: shares @ rounded.output.weights}
+        | {OUTPUT: np.stack([shares @ rounded.output.weights, shares @ np.abs(rounded.output.weights)])}
     )
 
 
@@ -243,6 +246,7 @@ def _path(d: int, rows: int, layers: int) -> Arrays:
         NUMBERS: _ints(layers),
         SYMBOLS: _bytes(rows),
         FORCED: _bytes(rows),
+        TOUCHING: _bytes(rows),
         PREFIXES: _ints(layers),
     }
 

@@ -18,8 +18,11 @@ _UNIT: Final = 2.0**-52
 
 
 @kernel
-def tied(s: Directory, form: tuple[Floats, float, float]) -> bool:
-    """Whether the final tableau shows that the homogeneous form is nowhere positive in the homogeneous cell."""
+def tied(s: Directory, form: tuple[Floats, float, float]) -> int:
+    """How many rows surely have a positive weight where the final tableau shows that the form is nowhere positive.
+
+    -1 where it shows nothing. With two or more of them, which are independent, the form is zero on no facet.
+    """
     column, upper, bounds = ints(s, COLUMN), symbols(s, UPPER), table(s, BOUNDS)
     values, error, _ = form
     d = values.shape[0] - 1
@@ -29,11 +32,16 @@ def tied(s: Directory, form: tuple[Floats, float, float]) -> bool:
         if v >= d:
             used += 1
         elif bounds[upper[j], v] != 0.0:
-            return False
+            return -1
     if used > TIED:
-        return False
+        return -1
     _assemble(s, values, used)
-    return _enclosed(s, used, error) and _signs_fit(s, (values, error), used)
+    if not (_enclosed(s, used, error) and _signs_fit(s, (values, error), used)):
+        return -1
+    positive, solve = 0, table(s, SOLVE)
+    for k in range(used):
+        positive += solve[1, k] > solve[3, 0]
+    return positive
 
 
 @kernel
