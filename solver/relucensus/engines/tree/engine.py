@@ -188,18 +188,16 @@ class Enumeration:
         for k in range(int(self.at[FRAMES])):
             neuron = int(self.arrays[FRAME_NEURON][k])
             cubes.append(Cube(symbols[:neuron] + bytes((int(self.arrays[FRAME_SYMBOL][k]),))))
-        if self.at[STAGE] != LEAF:
-            layer = int(self.at[LAYER])
-            depth = self._asked() if self.at[STAGE] == DECIDE else int(self.arrays[STARTS][layer])
-            cubes.append(Cube(symbols[:depth]))
-        return [self._left(cube) for cube in cubes]
-
-    def _left(self, cube: Cube) -> OpenCube:
-        network = self.problem.network
         for layer, end in enumerate(self.arrays[STARTS][1:].tolist()):
-            if cube.depth == end > self.cube.depth:
-                self.arrays[PREFIXES][layer] += 1
-        return OpenCube(cube, 1, most_regions_after(network, cube.depth))
+            self.arrays[PREFIXES][layer] += sum(cube.depth == end for cube in cubes)
+        if self.at[STAGE] != LEAF:
+            cubes.append(self._here(symbols))
+        return [OpenCube(cube, 1, most_regions_after(self.problem.network, cube.depth)) for cube in cubes]
+
+    def _here(self, symbols: bytes) -> Cube:
+        """The cube of the cell that the search is in; the whole cube where that is not yet deeper."""
+        depth = self._asked() if self.at[STAGE] == DECIDE else int(self.arrays[STARTS][self.at[LAYER]])
+        return Cube(symbols[:depth]) if depth > self.cube.depth else self.cube
 
 
 def _mode(problem: Problem) -> int:
