@@ -5,8 +5,9 @@ from __future__ import annotations
 import traceback
 from functools import lru_cache
 
-from relucensus.count import Tally, check, conclude, settle
+from relucensus.count import check, conclude, settle
 from relucensus.errors import CensusError, InvalidRequest
+from relucensus.frontier import Tally
 from relucensus.values.domain import domain_from_json
 from relucensus.values.network import Network
 from relucensus.values.problem import Definition, Problem

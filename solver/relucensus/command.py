@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from relucensus.count import Progress, count_regions
+from relucensus.count import count_regions
 from relucensus.errors import CensusError, InvalidRequest
+from relucensus.frontier import Progress
 from relucensus.readers import read_model, read_vnnlib
 from relucensus.readers.vnnlib import rounded_bounds
 from relucensus.values.domain import domain_from_json

@@ -9,62 +9,25 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from relucensus.affine import Preactivations
-from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
+from relucensus.engines.protocol import OpenCube, Settlement
 from relucensus.engines.registry import chosen, engine_named
 from relucensus.errors import Disagreement, InvalidRequest, UnsupportedProblem
+from relucensus.frontier import Frontier, Progress, Tally, left_of
 from relucensus.lp import LpCounter, LpSolver
 from relucensus.merge import count_closed_linear_regions, count_linear_regions
 from relucensus.patterns import MOST_BREAKPOINTS, count_activation_patterns
 from relucensus.stability import envelope
 from relucensus.theory import MOST_REPORTED, Cuts, bounds
-from relucensus.values.pattern import Cube
 from relucensus.values.problem import Budget, Definition, Problem
 from relucensus.values.result import Count, CountResult, Statistics, Status
 
-_SLICE_SECONDS: Final = 1.0
 _SUMMARY_SECONDS: Final = 5.0
 _SPENT: Final = Budget(seconds=1e-3)
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The sum of the settlements of disjoint cubes of one problem."""
-
-    regions: int = 0
-    prefixes: tuple[int, ...] = ()
-    affine_maps: frozenset[bytes] = frozenset()
-    mergeable: tuple[Mergeable, ...] = ()
-    patterns: int | None = None
-    statistics: Statistics = field(default_factory=Statistics)
-
-    def plus(self, settlement: Settlement) -> Tally:
-        """This tally with one more settlement."""
-        prefixes = self.prefixes or (0,) * len(settlement.prefixes)
-        patterns = self.patterns
-        if settlement.patterns is not None:
-            patterns = (patterns or 0) + settlement.patterns
-        return Tally(
-            self.regions + settlement.regions,
-            tuple(a + b for a, b in zip(prefixes, settlement.prefixes, strict=True)),
-            self.affine_maps | settlement.affine_maps,
-            self.mergeable + settlement.mergeable,
-            patterns,
-            self.statistics + settlement.statistics,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a count stands: regions proven so far, cubes still open, wall seconds spent."""
-
-    regions: int
-    open_cubes: int
-    seconds: float
 
 
 def check(problem: Problem, *, engine: str = "auto", strategy: str = "cubes") -> str:
@@ -90,13 +53,14 @@ def settle(
     return engine_named(engine, strategy).settle(problem.free, still_open.cube, budget or Budget())
 
 
-def count_regions(
+def count_regions(  # noqa: PLR0913  (the public entry: each is an option of a request)
     problem: Problem,
     *,
     engine: str = "auto",
     strategy: str = "cubes",
     budget: Budget | None = None,
     cross_check: str | None = None,
+    workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> CountResult:
     """Count the regions of a network on a box, exactly unless the budget ends first.
@@ -107,26 +71,43 @@ def count_regions(
         strategy: for engine milp, "cubes" or "plain" (one no-good cut and one solve a region).
         budget: wall seconds and regions after which to stop with a lower bound.
         cross_check: a second engine that has to find the same count.
+        workers: threads that share the work, for engines tree and skeleton.
         on_progress: called about once a second.
 
     Raises:
-        InvalidRequest: unknown engine or strategy.
+        InvalidRequest: unknown engine or strategy, or several workers for an engine that works in one thread.
         UnsupportedProblem: the engine or a definition cannot serve this network.
         Disagreement: the second engine found another count.
     """
     budget = budget or Budget()
     name = check(problem, engine=engine, strategy=strategy)
+    _check_workers(workers, (name, strategy))
     other = None if cross_check is None else second_engine(problem, name, cross_check)
     started = time.monotonic()
-    tally, open_cubes = _settled(problem, (name, strategy), budget, on_progress)
-    rest = _left(Budget(budget.seconds), started) or _SPENT
+    tally, open_cubes = _settled(problem, (name, strategy), budget, workers, on_progress)
+    rest = _rest(budget, started)
     result = conclude(problem, tally, open_cubes, engine=name, budget=rest)
     if other is not None and not open_cubes:
-        second, unfinished = _settled(problem, (other, "cubes"), _left(budget, started), on_progress)
+        left = left_of(budget, time.monotonic() - started)
+        second, unfinished = _settled(problem, (other, "cubes"), left, 1, on_progress)
         if not unfinished:
-            rest = _left(Budget(budget.seconds), started) or _SPENT
+            rest = _rest(budget, started)
             result = confirmed(problem, result, conclude(problem, second, (), engine=other, budget=rest))
     return replace(result, statistics=replace(result.statistics, wall_seconds=time.monotonic() - started))
+
+
+def _check_workers(workers: int, engine: tuple[str, str]) -> None:
+    if workers < 1:
+        raise InvalidRequest(f"workers is {workers}; needed is 1 or more")
+    if workers > 1 and not engine_named(*engine).parallel:
+        raise InvalidRequest(
+            f"engine {engine[0]} works in one thread, got workers={workers}; use engine tree or skeleton, or a service"
+        )
+
+
+def _rest(budget: Budget, started: float) -> Budget:
+    """The seconds left of the budget, a moment at least."""
+    return left_of(Budget(budget.seconds), time.monotonic() - started) or _SPENT
 
 
 def second_engine(problem: Problem, first: str, cross_check: str) -> str:
@@ -305,41 +286,18 @@ def _settled(
     problem: Problem,
     engine: tuple[str, str],
     budget: Budget | None,
+    workers: int,
     on_progress: Callable[[Progress], None] | None,
 ) -> tuple[Tally, list[OpenCube]]:
-    """Settle the whole problem depth first, slice by slice."""
-    started = time.monotonic()
-    tally = Tally(prefixes=(0,) * len(problem.network.hidden))
-    frontier = [OpenCube(Cube(), found=1, at_most=2**problem.network.breakpoints)]
-    name, strategy = engine
-    while frontier:
-        proven = tally.regions + sum(still_open.found for still_open in frontier)
-        if budget is None or _left(budget, started, proven) is None:
-            break
-        still_open = frontier.pop()
-        left = _left(budget, started, proven - still_open.found) or _SPENT
-        slice_seconds = None if strategy == "plain" else _SLICE_SECONDS
-        seconds = min((s for s in (slice_seconds, left.seconds) if s is not None), default=None)
-        settlement = settle(problem, still_open, engine=name, strategy=strategy, budget=Budget(seconds, left.regions))
-        tally = tally.plus(settlement)
-        frontier += settlement.open
-        if on_progress is not None:
-            on_progress(Progress(tally.regions, len(frontier), time.monotonic() - started))
-    return tally, frontier
-
-
-def _left(budget: Budget, started: float, regions: int = 0) -> Budget | None:
-    """What is left of the budget; None when it is spent."""
-    seconds = None if budget.seconds is None else budget.seconds - (time.monotonic() - started)
-    more = None if budget.regions is None else budget.regions - regions
-    if (seconds is not None and seconds <= 0) or (more is not None and more <= 0):
-        return None
-    return Budget(seconds, more)
+    """Settle the whole problem."""
+    chosen_one = engine_named(*engine)
+    sliced = not chosen_one.parallel and engine[1] != "plain"
+    return Frontier(problem, chosen_one, budget, sliced, on_progress).settled(workers)
 
 
 def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
-    for package in ("relucensus", "highspy", "pyomo", "python-flint", "numpy"):
+    for package in ("relucensus", "highspy", "pyomo", "python-flint", "numpy", "numba"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

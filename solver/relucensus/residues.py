@@ -51,6 +51,11 @@ class Residues:
         digests(self.directory, np.frombuffer(pattern, dtype=np.uint8).reshape(1, -1), out)
         return out.tobytes()
 
+    def copy(self) -> Residues:
+        """The same with values of its own, for another thread."""
+        arrays = self.arrays | {number: self.arrays[number].copy() for number in (_VALUES, _USED, _FRESH)}
+        return Residues(arrays, directory(arrays))
+
 
 def residues_of(network: Network) -> Residues:
     """The residues of a network of hinges (`Problem.free`)."""

@@ -24,6 +24,7 @@ class BruteEngine:
     """Decides every pattern on its own; nothing is inferred from another pattern."""
 
     name = "brute"
+    parallel = False
 
     def supports(self, problem: Problem) -> Support:
         """Up to 16 breakpoints: 16 neurons with an activation that has one."""

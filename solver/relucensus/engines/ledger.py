@@ -30,7 +30,7 @@ class Ledger:
 
     def __post_init__(self) -> None:
         self._started = time.monotonic()
-        self._cpu = time.process_time()
+        self._cpu = time.thread_time()
         self._prefixes: list[set[bytes]] = [set() for _ in self.preactivations.network.hidden]
         self._maps: set[bytes] = set()
         self._mergeable: list[Mergeable] = []
@@ -58,9 +58,7 @@ class Ledger:
 
     def spent(self, budget: Budget, *, more: int = 0) -> bool:
         """Whether the budget is used up, counting `more` regions found but not yet added."""
-        if budget.seconds is not None and self.seconds >= budget.seconds:
-            return True
-        return budget.regions is not None and self.regions + more >= budget.regions
+        return budget.spent(self.seconds, self.regions + more)
 
     def open_cube(self, cube: Cube, found: int = 0) -> OpenCube:
         """A cube to leave open, with its proven upper bound; it must be proven to hold a region."""
@@ -82,7 +80,7 @@ class Ledger:
     def _statistics(self) -> Statistics:
         return Statistics(
             wall_seconds=self.seconds,
-            cpu_seconds=time.process_time() - self._cpu,
+            cpu_seconds=time.thread_time() - self._cpu,
             lps=self.counter.lps,
             milp_solves=self.milp_solves,
             exact_fallbacks=self.counter.exact_fallbacks,

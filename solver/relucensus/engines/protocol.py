@@ -67,6 +67,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """The name in requests and results."""
 
+    @property
+    def parallel(self) -> bool:
+        """Whether several threads may settle cubes at the same time, and the budget's pulse is felt on the way."""
+
     def supports(self, problem: Problem) -> Support:
         """Yes, or the reason why not."""
 

@@ -8,8 +8,9 @@ from typing import Final
 from relucensus.engines.protocol import Engine
 from relucensus.errors import InvalidRequest, UnsupportedProblem
 from relucensus.values.names import ENGINES, STRATEGIES
-from relucensus.values.problem import Problem
+from relucensus.values.problem import Definition, Problem
 
+_FEW_INPUTS: Final = 5
 _PLACES: Final = {
     ("tree", "cubes"): ("relucensus.engines.tree.engine", "TreeEngine"),
     ("skeleton", "cubes"): ("relucensus.engines.skeleton.engine", "SkeletonEngine"),
@@ -37,6 +38,17 @@ def engine_named(name: str, strategy: str = "cubes") -> Engine:
     return engine
 
 
+def _fitting(problem: Problem) -> str:
+    """What `auto` stands for: skeleton counts fastest for few inputs, where the regions need not be listed; else tree.
+
+    Without biases, a network's hyperplanes meet in one point, which skeleton would hand over to tree.
+    """
+    network = problem.free.network
+    listed = set(problem.definitions) - {Definition.ACTIVATION_REGIONS, Definition.ACTIVATION_PATTERNS}
+    simple = any(layer.bias.any() for layer in network.hidden)
+    return "skeleton" if not listed and simple and 1 <= network.inputs <= _FEW_INPUTS else "tree"
+
+
 def chosen(problem: Problem, name: str = "auto", strategy: str = "cubes") -> str:
     """The name of the engine that will count the problem.
 
@@ -44,7 +56,7 @@ def chosen(problem: Problem, name: str = "auto", strategy: str = "cubes") -> str
         InvalidRequest: see `engine_named`.
         UnsupportedProblem: the engine cannot serve the problem; the reason in words.
     """
-    name = "milp" if name == "auto" else name
+    name = _fitting(problem) if name == "auto" else name
     support = engine_named(name, strategy).supports(problem)
     if not support.supported:
         raise UnsupportedProblem(support.reason)

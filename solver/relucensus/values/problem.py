@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -119,15 +119,26 @@ def _embedding(box: Box, loose: list[int]) -> AffineMap:
 class Budget:
     """The most that may be spent: wall seconds, regions found. None means no limit.
 
+    `pulse` is called now and then with the number of regions found so far; when it answers True, the work stops.
+
     Raises:
         InvalidRequest: a limit that is not positive.
     """
 
     seconds: float | None = None
     regions: int | None = None
+    pulse: Callable[[int], bool] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.seconds is not None and not 0 < self.seconds < float("inf"):
             raise InvalidRequest(f"limit seconds is {self.seconds}; needed is a positive number or none")
         if self.regions is not None and self.regions < 1:
             raise InvalidRequest(f"limit regions is {self.regions}; needed is a positive whole number or none")
+
+    def spent(self, seconds: float, regions: int) -> bool:
+        """Whether these wall seconds or these regions use the budget up, or the pulse says stop."""
+        if self.seconds is not None and seconds >= self.seconds:
+            return True
+        if self.regions is not None and regions >= self.regions:
+            return True
+        return self.pulse is not None and self.pulse(regions)

@@ -42,6 +42,7 @@ class CubesEngine:
     """The reference engine."""
 
     name = "milp"
+    parallel = False
 
     def supports(self, problem: Problem) -> Support:
         """Every piecewise-linear network."""

@@ -25,6 +25,7 @@ class PlainEngine:
     """The paper's loop: solve, note the pattern, cut it off, until the model is infeasible."""
 
     name = "milp"
+    parallel = False
 
     def supports(self, problem: Problem) -> Support:
         """Every piecewise-linear network; sensible for some hundreds of regions."""

@@ -46,6 +46,11 @@ class SkeletonEngine:
         """The engine's name."""
         return "skeleton"
 
+    @property
+    def parallel(self) -> bool:
+        """Threads share cubes; the pulse is felt between two rows."""
+        return True
+
     def supports(self, problem: Problem) -> Support:
         """Up to 10 inputs that vary."""
         inputs = problem.free.network.inputs

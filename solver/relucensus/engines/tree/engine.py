@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -47,7 +48,7 @@ from relucensus.engines.tree.state import (
     WHICH,
     arrays_of,
 )
-from relucensus.residues import residues_of
+from relucensus.residues import Residues, residues_of
 from relucensus.rounded import RoundedNetwork
 from relucensus.theory import most_regions_after
 from relucensus.values.pattern import Cube
@@ -75,6 +76,7 @@ class TreeEngine:
     """Depth first over the rows in layer order; memory in proportion to the depth, and to what has to be kept."""
 
     name = "tree"
+    parallel = True
 
     def supports(self, problem: Problem) -> Support:
         """Every network."""
@@ -90,14 +92,14 @@ class Enumeration:
 
     def __init__(self, problem: Problem, cube: Cube, budget: Budget) -> None:
         self.problem, self.cube, self.budget = problem, cube, budget
-        self.started, self.cpu = time.monotonic(), time.process_time()
-        self.rounded = RoundedNetwork.of(problem)
+        self.started, self.cpu = time.monotonic(), time.thread_time()
+        self.rounded = _rounded(problem)
         mode = _mode(problem)
         self.arrays = arrays_of(self.rounded, _ROOM if mode else 1)
         self.at = self.arrays[AT]
         self.at[DEPTH], self.at[MODE] = cube.depth, mode
         self.arrays[FORCED][: cube.depth] = np.frombuffer(cube.symbols, dtype=np.uint8)
-        self.residues = residues_of(problem.network) if mode else None
+        self.residues = _residues(problem).copy() if mode else None
         self.arbiter = Arbiter(Preactivations(problem), self.rounded)
         self.maps: set[bytes] = set()
         self.mergeable: list[Mergeable] = []
@@ -116,7 +118,7 @@ class Enumeration:
             mergeable=tuple(self.mergeable),
             statistics=Statistics(
                 wall_seconds=time.monotonic() - self.started,
-                cpu_seconds=time.process_time() - self.cpu,
+                cpu_seconds=time.thread_time() - self.cpu,
                 lps=int(self.at[LPS]) + counter.lps,
                 exact_fallbacks=self.arbiter.answers,
                 cubes=1,
@@ -159,9 +161,7 @@ class Enumeration:
         self.finished = status == DONE or bool(self.at[STAGE] == LEAF and self.at[FRAMES] == 0)
 
     def _spent(self) -> bool:
-        if self.budget.regions is not None and self.at[REGIONS] >= self.budget.regions:
-            return True
-        return self.budget.seconds is not None and time.monotonic() - self.started >= self.budget.seconds
+        return self.budget.spent(time.monotonic() - self.started, int(self.at[REGIONS]))
 
     def _asked(self) -> int:
         """The row that the search asks about."""
@@ -198,6 +198,16 @@ class Enumeration:
         """The cube of the cell that the search is in; the whole cube where that is not yet deeper."""
         depth = self._asked() if self.at[STAGE] == DECIDE else int(self.arrays[STARTS][self.at[LAYER]])
         return Cube(symbols[:depth]) if depth > self.cube.depth else self.cube
+
+
+@lru_cache(maxsize=4)
+def _rounded(problem: Problem) -> RoundedNetwork:
+    return RoundedNetwork.of(problem)
+
+
+@lru_cache(maxsize=4)
+def _residues(problem: Problem) -> Residues:
+    return residues_of(problem.network)
 
 
 def _mode(problem: Problem) -> int:

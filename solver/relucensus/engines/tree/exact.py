@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -38,8 +39,9 @@ class Arbiter:
     counter: LpCounter = field(default_factory=LpCounter)
     answers: int = 0
 
-    def __post_init__(self) -> None:
-        self._solver = LpSolver(self.preactivations.box, self.counter)
+    @cached_property
+    def _solver(self) -> LpSolver:
+        return LpSolver(self.preactivations.box, self.counter)
 
     def answer(self, arrays: Arrays, neuron: int) -> None:
         """Write the answer for a row of the layer that the search is in."""
