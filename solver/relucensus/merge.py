@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from relucensus.adjacency import Region
 from relucensus.affine import Preactivations
@@ -51,6 +52,26 @@ def _may_merge(preactivations: Preactivations, pattern: bytes) -> bool:
         weights = layers[layer].weights * layers[layer].slopes[np.arange(len(symbols)), symbols][:, None]
         derivative, magnitude = derivative @ weights, magnitude @ np.abs(weights)
     return region.any_flat() or region.suspects() is not None
+
+
+def may_merge_in_simple_position(preactivations: Preactivations, patterns: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """(n,): the same filter for regions (n, N) none of whose facets lies on the hyperplanes of several neurons.
+
+    The outputs are mixed with positive shares, which keeps zero derivatives zero.
+    """
+    layers, starts = preactivations.balanced, preactivations.starts
+    shares = np.random.default_rng(1).uniform(0.5, 1.5, len(layers[-1].bias))
+    derivative = np.broadcast_to(shares @ layers[-1].weights, (len(patterns), layers[-1].weights.shape[1]))
+    magnitude = np.broadcast_to(shares @ np.abs(layers[-1].weights), derivative.shape)
+    found = np.zeros(len(patterns), dtype=np.bool_)
+    for layer in reversed(range(len(starts) - 1)):
+        suspect = np.abs(derivative) <= _ZERO_SUSPECT * magnitude + _UNDERFLOW
+        found |= (suspect & np.array(preactivations.network.hidden[layer].bent)).any(axis=1)
+        symbols = patterns[:, starts[layer] : starts[layer + 1]]
+        slopes = layers[layer].slopes[np.arange(symbols.shape[1]), symbols]
+        derivative = (derivative * slopes) @ layers[layer].weights
+        magnitude = (magnitude * np.abs(slopes)) @ np.abs(layers[layer].weights)
+    return found
 
 
 class _Components:

@@ -47,9 +47,13 @@ class Residues:
 
     def digest(self, pattern: bytes) -> bytes:
         """16 bytes that are equal for two patterns' regions when their affine maps are, and else (almost) never."""
-        out = np.zeros((1, 2), dtype=np.uint64)
-        digests(self.directory, np.frombuffer(pattern, dtype=np.uint8).reshape(1, -1), out)
-        return out.tobytes()
+        return self.digests(np.frombuffer(pattern, dtype=np.uint8).reshape(1, -1))[0]
+
+    def digests(self, patterns: NDArray[np.uint8]) -> list[bytes]:
+        """The digests of patterns (n, N); quickest where neighbours in the list share a prefix."""
+        out = np.zeros((len(patterns), 2), dtype=np.uint64)
+        write_digests(self.directory, np.ascontiguousarray(patterns), out)
+        return out.view("V16").ravel().tolist()
 
     def copy(self) -> Residues:
         """The same with values of its own, for another thread."""
@@ -235,7 +239,7 @@ def digest(r: Directory, pattern: Bytes, out: Any) -> None:
 
 
 @entry
-def digests(r: Directory, patterns: Bytes, out: Words) -> None:
+def write_digests(r: Directory, patterns: Bytes, out: Words) -> None:
     """Write the digests (n, 2) of patterns (n, N); quickest where neighbours in the list share a prefix."""
     for k in range(patterns.shape[0]):
         digest(r, patterns[k], out[k])

@@ -7,10 +7,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from relucensus.affine import Preactivations
 from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
 from relucensus.lp import LpCounter
-from relucensus.merge import described
+from relucensus.merge import described, may_merge_in_simple_position
 from relucensus.theory import most_regions_after
 from relucensus.values.pattern import Cube
 from relucensus.values.problem import Budget, Definition
@@ -45,6 +48,19 @@ class Ledger:
             self._maps.add(digest)
             if mergeable is not None:
                 self._mergeable.append(mergeable)
+
+    def add_in_simple_position(self, patterns: NDArray[np.uint8]) -> None:
+        """Count these regions (n, N), sorted, none of whose facets lies on the hyperplanes of several neurons."""
+        self.regions += len(patterns)
+        different = patterns[1:] != patterns[:-1]
+        first = np.append(-1, np.where(different.any(axis=1), different.argmax(axis=1), patterns.shape[1]))
+        for layer, end in enumerate(self.preactivations.starts[1:]):
+            if self.cube.depth < end:
+                self._prefixes[layer].update(patterns[k, :end].tobytes() for k in np.flatnonzero(first < end).tolist())
+        digests = self.preactivations.output_digests(patterns)
+        self._maps.update(digests)
+        kept = may_merge_in_simple_position(self.preactivations, patterns) | self._keep
+        self._mergeable += [Mergeable(patterns[k].tobytes(), digests[k]) for k in np.flatnonzero(kept).tolist()]
 
     def _note(self, symbols: bytes) -> None:
         for layer, end in enumerate(self.preactivations.starts[1:]):

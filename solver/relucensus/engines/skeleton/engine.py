@@ -128,7 +128,7 @@ class _Settling:
         cells = subdivision.cells()
         done = 0
         for block in _blocks(cells, self.preactivations.neurons):
-            self.ledger.add(pattern.tobytes() for pattern in block)
+            self.ledger.add_in_simple_position(np.ascontiguousarray(block, dtype=np.uint8))
             done += len(block)
             if self.ledger.spent(self.budget):
                 break
