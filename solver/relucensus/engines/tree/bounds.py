@@ -27,18 +27,22 @@ from relucensus.engines.tree.state import (
 
 _UNIT: Final = 2.0**-52
 _TINY: Final = 2.0**-900
+_LEAST: Final = 2.0**-1000
 _REACH: Final = 1.0 + 2.0**-40
 
 
 @kernel
 def oriented(s: Directory, i: int, sign: float, out: Floats) -> tuple[float, float]:
-    """Write ``sign`` times form i, scaled by a power of two; its error and the sum of its absolute values."""
+    """Write ``sign`` times form i, scaled by a power of two; its error and the sum of its absolute values.
+
+    That sum is 0, and the form is not scaled, where all values are 0 or so small that nothing is certain of them.
+    """
     forms, error = table(s, FORMS), floats(s, ERROR)[i]
     largest = size = 0.0
     for c in range(out.shape[0]):
         out[c] = sign * forms[c, i]
         largest = max(largest, abs(out[c]))
-    if largest == 0.0:
+    if largest < _LEAST:
         return error, 0.0
     _, exponent = math.frexp(largest)
     scale = math.ldexp(1.0, -exponent)
@@ -84,9 +88,9 @@ def slack(s: Directory, m: int, point: Floats) -> float:
     least = np.inf
     for k in range(m):
         certain = value_at(rows[k], point) - doubt(error[k], size[k], d)
+        if not certain > 0.0:
+            return -1.0
         least = min(least, certain / size[k])
-        if least <= 0.0:
-            break
     return float(least)
 
 

@@ -51,7 +51,7 @@ def beyond(s: Directory, where: tuple[int, int], form: tuple[Floats, float, floa
     simplex.load(s, table(s, ROWS), m, values)
     margin = 4.0 * doubt(error, size, d)
     status = simplex.improve(s, m, d, -margin)
-    while status == simplex.BELOW:
+    while status == simplex.BELOW and margin < np.inf:
         simplex.multipliers(s, m, d, multipliers)
         if upper_bound(s, m, layer, values, error) < 0.0:
             return EMPTY
@@ -100,7 +100,7 @@ def _mixed(s: Directory, m: int, form: tuple[Floats, float, float], corner: Floa
     values, error, size = form
     d = out.shape[0]
     here, there = value_at(values, point), value_at(values, corner)
-    if there <= 0.0 or here >= 0.0:
+    if not (there > 0.0 and here < 0.0):
         return -1.0
     cross = here / (here - there)
     share = 0.5 + 0.5 * cross
@@ -108,7 +108,7 @@ def _mixed(s: Directory, m: int, form: tuple[Floats, float, float], corner: Floa
         out[c] = point[c] + share * (corner[c] - point[c])
         out[c] = min(max(out[c], box[2, c]), box[3, c])
     certain = value_at(values, out) - doubt(error, size, d)
-    if certain <= 0.0:
+    if not (certain > 0.0 and within(s, out)):
         return -1.0
     return float(min(slack(s, m, out), certain / size))
 

@@ -140,12 +140,13 @@ def _intervals(s: Directory, layer: int) -> int:
     start, end = starts[layer], starts[layer + 1]
     d = point.shape[0]
     middle, reach = middle_[start:end], reach_[start:end]
+    rounding = 2.0**-51 * (d + 4)
     for i in range(end - start):
         middle[i] = forms[d, start + i]
-        reach[i] = 0.0
+        reach[i] = rounding * abs(middle[i])
     for c in range(d):
         centre_, half = (low[layer, c] + high[layer, c]) / 2, (high[layer, c] - low[layer, c]) / 2
-        half *= 1.0 + 2.0**-30
+        half = (1.0 + 2.0**-30) * half + rounding * max(abs(low[layer, c]), abs(high[layer, c]))
         row = forms[c, start:end]
         for i in range(end - start):
             middle[i] += row[i] * centre_
