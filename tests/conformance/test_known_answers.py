@@ -7,7 +7,7 @@ import pytest
 from known_cases import KNOWN_ANSWERS, NETWORKS, network_of, network_problem, problem_of
 from relucensus import Budget, Count, Definition, Problem, Status, count_regions
 
-ENGINES = [("brute", "cubes"), ("skeleton", "cubes"), ("milp", "cubes"), ("milp", "plain")]
+ENGINES = [("brute", "cubes"), ("tree", "cubes"), ("skeleton", "cubes"), ("auto", "cubes"), ("milp", "cubes"), ("milp", "plain")]
 MOST_REGIONS = 5000
 
 
@@ -37,17 +37,27 @@ def test_milp_counts_the_networks_of_the_collection(case: dict[str, Any]) -> Non
     assert result.regions_after_layer[-1] == case["activation_regions"]
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in NETWORKS if not case["name"].startswith("digits")], ids=lambda case: case["name"]
-)
-def test_skeleton_counts_the_networks_with_few_inputs(case: dict[str, Any]) -> None:
-    problem = network_problem(case)
-    result = count_regions(
-        Problem(problem.network, problem.domain, (Definition.ACTIVATION_REGIONS,)), engine="skeleton"
-    )
-    assert result.counts[Definition.ACTIVATION_REGIONS] == Count(case["activation_regions"])
+FEW_INPUTS = [case for case in NETWORKS if not case["name"].startswith("digits")]
+WHOLE_COLLECTION = [("tree", case) for case in NETWORKS] + [("skeleton", case) for case in FEW_INPUTS]
+
+
+@pytest.mark.parametrize(("engine", "case"), WHOLE_COLLECTION, ids=lambda value: value if isinstance(value, str) else value["name"])
+def test_the_whole_collection_has_its_known_counts(engine: str, case: dict[str, Any]) -> None:
+    result = count_regions(network_problem(case), engine=engine)
+    regions, linear, pieces = (count for count in result.counts.values())
+    assert regions == Count(case["activation_regions"])
+    assert regions.value >= linear.value >= pieces.value
+    assert result.status is Status.EXACT
     assert result.regions_after_layer[-1] == case["activation_regions"]
     assert result.statistics.handed_over == 0
+
+
+@pytest.mark.parametrize("name", ["planar_64x3", "moons_16x3", "five_12x2", "seven_3_3_2_2", "seven_5_3_2"])
+def test_engines_find_the_same_linear_regions_and_affine_pieces(name: str) -> None:
+    case = next(case for case in NETWORKS if case["name"] == name)
+    by_tree, by_skeleton = (count_regions(network_problem(case), engine=engine) for engine in ("tree", "skeleton"))
+    assert by_tree.counts == by_skeleton.counts
+    assert by_tree.regions_after_layer == by_skeleton.regions_after_layer
 
 
 def test_the_plain_loop_counts_thirty_regions_from_a_state_dict() -> None:
@@ -57,7 +67,7 @@ def test_the_plain_loop_counts_thirty_regions_from_a_state_dict() -> None:
 
 
 @pytest.mark.parametrize("name", ["planar_64x3", "space_32x2", "four_16x2"])
-@pytest.mark.parametrize(("engine", "seconds"), [("milp", 2.0), ("skeleton", 0.005)])
+@pytest.mark.parametrize(("engine", "seconds"), [("milp", 2.0), ("skeleton", 0.005), ("tree", 0.01)])
 def test_a_budget_gives_bounds_that_hold_the_known_count(name: str, engine: str, seconds: float) -> None:
     case = next(case for case in NETWORKS if case["name"] == name)
     result = count_regions(network_problem(case), engine=engine, budget=Budget(seconds=seconds))

@@ -17,7 +17,7 @@ from relucensus.engines.protocol import OpenCube
 from relucensus.values.activation import ABS, HARD_TANH, IDENTITY, RELU, RELU6, Activation, clip, leaky_relu
 from relucensus.values.pattern import Cube
 
-ENGINES = [("brute", "cubes"), ("skeleton", "cubes"), ("milp", "cubes"), ("milp", "plain")]
+ENGINES = [("brute", "cubes"), ("tree", "cubes"), ("skeleton", "cubes"), ("milp", "cubes"), ("milp", "plain")]
 WAVE = Activation.of([-1, 0, 2], [1, -1, Fraction(1, 3), 2], 0.5)
 KINDS = {
     "leaky 0.01": [leaky_relu(0.01)],
@@ -96,6 +96,10 @@ def test_engines_agree_in_the_plane_and_in_space(kind: str) -> None:
         by_brute = all_counts(network, "brute")
         assert all_counts(network, "milp") == by_brute
         assert all_counts(network, "milp", "plain") == by_brute
+        assert all_counts(network, "tree") == all_counts(network, "skeleton") == by_brute
+        for definition in FUNCTION:
+            by_tree = all_counts(network, "tree", definitions=(definition,))
+            assert by_tree[definition.value] == by_brute[definition.value]
         regions, linear, pieces, patterns, closed = by_brute.values()
         assert pieces <= closed <= linear <= regions <= patterns
 
@@ -109,7 +113,11 @@ def test_any_network_on_an_interval_has_the_counts_of_its_breakpoints(network: N
 @small
 @given(networks(inputs=2, most_breakpoints=7))
 def test_engines_agree_on_any_network(network: Network) -> None:
-    assert all_counts(network, "milp") == all_counts(network, "brute")
+    by_brute = all_counts(network, "brute")
+    assert all_counts(network, "milp") == all_counts(network, "tree") == all_counts(network, "skeleton") == by_brute
+    by_brute = {definition.value: by_brute[definition.value] for definition in FUNCTION}
+    assert all_counts(network, "tree", definitions=FUNCTION) == by_brute
+    assert all_counts(network, "skeleton", definitions=FUNCTION) == by_brute
 
 
 def as_relu_network(network: Network) -> Network:
@@ -229,7 +237,7 @@ def test_a_result_counts_neurons_with_a_breakpoint_and_bounds_hold(kind: str) ->
             assert all(bound is None or bound >= found for bound in known)
 
 
-@pytest.mark.parametrize("engine", ["brute", "skeleton", "milp"])
+@pytest.mark.parametrize("engine", ["brute", "tree", "skeleton", "milp"])
 def test_a_count_in_pieces_is_the_count_where_some_neurons_are_linear(engine: str) -> None:
     network = random_network("mixed", [2, 3, 3, 1], 17)
     assert 0 in [len(one.breakpoints) for layer in network.hidden for one in layer.row_activations]

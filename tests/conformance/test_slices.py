@@ -10,7 +10,7 @@ from relucensus import Box, Definition, Network, Problem, Slice, count_regions
 from relucensus.values.activation import HARD_TANH, RELU, Activation, leaky_relu
 from relucensus.values.domain import Domain
 
-ENGINES = [("brute", "cubes"), ("skeleton", "cubes"), ("milp", "cubes"), ("milp", "plain")]
+ENGINES = [("brute", "cubes"), ("tree", "cubes"), ("skeleton", "cubes"), ("milp", "cubes"), ("milp", "plain")]
 
 
 def network(seed: int, inputs: int = 3, activation: Activation = RELU, rows: int = 4) -> Network:

@@ -46,7 +46,9 @@ def _fitting(problem: Problem) -> str:
     network = problem.free.network
     listed = set(problem.definitions) - {Definition.ACTIVATION_REGIONS, Definition.ACTIVATION_PATTERNS}
     simple = any(layer.bias.any() for layer in network.hidden)
-    return "skeleton" if not listed and simple and 1 <= network.inputs <= _FEW_INPUTS else "tree"
+    if not listed and simple and 1 <= network.inputs <= _FEW_INPUTS:
+        return "skeleton"
+    return "tree" if engine_named("tree").supports(problem).supported else "milp"
 
 
 def chosen(problem: Problem, name: str = "auto", strategy: str = "cubes") -> str:

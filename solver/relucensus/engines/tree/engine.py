@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.affine import Preactivations
+from relucensus.arithmetic import RationalPoint
 from relucensus.compiled import directory
+from relucensus.engines.ledger import Ledger
 from relucensus.engines.protocol import Mergeable, OpenCube, Settlement, Support
 from relucensus.engines.tree.exact import Arbiter
 from relucensus.engines.tree.leaf import EVERYTHING, MAPS, NOTHING
@@ -58,6 +60,7 @@ from relucensus.values.result import Statistics
 _ROOM: Final = 4096
 _STEPS: Final = 20_000
 _NO_LIMIT: Final = 2**62
+LARGEST: Final = 2.0**1022
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +82,17 @@ class TreeEngine:
     parallel = True
 
     def supports(self, problem: Problem) -> Support:
-        """Every network."""
+        """Every network, on boxes that leave room for scaling by powers of two."""
+        box = problem.free.box
+        largest = max(np.abs(box.lower).max(initial=0), np.abs(box.upper).max(initial=0))
+        if largest > LARGEST:
+            return Support(False, f"engine tree serves boxes up to {LARGEST:.3g}; this reaches {largest:.3g}")
         return Support(True)
 
     def settle(self, problem: Problem, cube: Cube, budget: Budget) -> Settlement:
         """Enumerate the cube's regions until done or out of budget; the rest comes back as the open cubes above."""
+        if not problem.network.inputs:
+            return _settled_point(problem, cube)
         return Enumeration(problem, cube, budget).settlement()
 
 
@@ -208,6 +217,15 @@ def _rounded(problem: Problem) -> RoundedNetwork:
 @lru_cache(maxsize=4)
 def _residues(problem: Problem) -> Residues:
     return residues_of(problem.network)
+
+
+def _settled_point(problem: Problem, cube: Cube) -> Settlement:
+    """The settlement where no coordinate varies: the box is one point, and one region."""
+    preactivations = Preactivations(problem)
+    ledger = Ledger(preactivations, cube, cubes=1)
+    pattern, _ = preactivations.pattern_at(RationalPoint.from_floats(preactivations.box.middle))
+    ledger.add([pattern] if cube.contains(pattern) else [])
+    return ledger.settlement(())
 
 
 def _mode(problem: Problem) -> int:

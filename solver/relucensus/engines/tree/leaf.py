@@ -73,6 +73,8 @@ def _may_merge(s: Directory) -> bool:
         if touching[i]:
             return True
     at, starts, neuron, output = ints(s, AT), ints(s, STARTS), ints(s, ROW_NEURON), table(s, OUTPUT)
+    if starts.shape[0] == 1:
+        return False
     slope, gross = floats(s, SLOPE), floats(s, SLOPE_GROSS)
     layer = starts.shape[0] - 2
     lowest = layer

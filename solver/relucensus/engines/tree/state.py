@@ -176,9 +176,9 @@ def _bytes(size: int) -> NDArray[np.uint8]:
 
 def _forms(arrays: Arrays, d: int, rows: int, layers: int) -> Arrays:
     """Forms of the first layer, which are the same on every cell, and room for the others."""
-    first = int(arrays[STARTS][1])
+    first = int(arrays[STARTS][1]) if layers else 0
     forms, error, gross = np.zeros((d + 1, rows)), np.zeros(rows), np.zeros(rows)
-    forms[:d, :first] = arrays[WEIGHTS][: arrays[OFFSETS][1]].reshape(d, first)
+    forms[:d, :first] = arrays[WEIGHTS][: d * first].reshape(d, first)
     forms[d, :first] = arrays[BIAS][:first]
     size = np.abs(forms[:, :first]).sum(axis=0)
     error[:first] = np.where(size > 0, 2.0**-51 * size + 2.0**-960, 0.0)
