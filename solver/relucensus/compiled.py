@@ -15,12 +15,14 @@ from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 from numba import njit, types
+from numba.core import caching
 from numba.extending import intrinsic
 from numba.np import arrayobj
 from numpy.typing import NDArray
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _ENTRY: Final = 3
+_entries: Final[list[Any]] = []
 
 Directory = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -31,7 +33,9 @@ Words = NDArray[np.uint64]
 
 def entry(function: _F) -> _F:
     """Compile a function that Python calls."""
-    return _compiled(function)
+    dispatcher = _compiled(function)
+    _entries.append(dispatcher)
+    return dispatcher
 
 
 def kernel(function: _F) -> _F:
@@ -44,10 +48,54 @@ def reordering(function: _F) -> _F:
     return _compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, fastmath={"reassoc"})
 
 
+def is_compiled(modules: str) -> bool:
+    """Whether the functions that Python calls in the loaded modules of this name are compiled, here or on disk."""
+    return all(
+        dispatcher.overloads or _on_disk(dispatcher)
+        for dispatcher in _entries
+        if f"{dispatcher.py_func.__module__}.".startswith(f"{modules}.")
+    )
+
+
+def cache_folder() -> Path | None:
+    """Where compiled functions are kept; None if nothing may be written there."""
+    cached = _entries[0]._cache
+    return Path(cached.cache_path) if cached.save_overload is not _kept_nowhere else None
+
+
+def _on_disk(dispatcher: Any) -> bool:
+    """Whether the function is on disk, of this source and for this processor."""
+    processor = dispatcher.targetctx.codegen().magic_tuple()
+    try:
+        return any(key[1] == processor for key in dispatcher._cache._cache_file._load_index())
+    except (OSError, EOFError, ValueError):
+        return False
+
+
 def _compiled(function: _F, **options: Any) -> _F:
-    dispatcher = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+    options |= {"cache": True, "nogil": True, "error_model": "numpy"}
+    try:
+        dispatcher = njit(**options)(function)
+    except RuntimeError:  # no folder may be written to; what is there may still be read
+        dispatcher = _reading_only(function, options)
     dispatcher._cache._cache_file._source_stamp = _stamp()
     return cast(_F, dispatcher)
+
+
+def _reading_only(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    locator = caching._CacheLocator
+    ensure = locator.ensure_cache_path
+    locator.ensure_cache_path = lambda _: None
+    try:
+        dispatcher = njit(**options)(function)
+    finally:
+        locator.ensure_cache_path = ensure
+    dispatcher._cache.save_overload = _kept_nowhere
+    return dispatcher
+
+
+def _kept_nowhere(signature: Any, data: Any) -> None:
+    """Takes the place of numba's function that writes to the cache."""
 
 
 @cache

@@ -25,6 +25,7 @@ from relucensus.stability import envelope
 from relucensus.theory import MOST_REPORTED, Cuts, bounds
 from relucensus.values.problem import Budget, Definition, Problem
 from relucensus.values.result import Count, CountResult, Statistics, Status
+from relucensus.warm import prepare
 
 _SUMMARY_SECONDS: Final = 5.0
 _SPENT: Final = Budget(seconds=1e-3)
@@ -50,6 +51,7 @@ def settle(
     problem: Problem, still_open: OpenCube, *, engine: str, strategy: str = "cubes", budget: Budget | None = None
 ) -> Settlement:
     """One slice of work on one open cube of the problem."""
+    prepare(engine)
     return engine_named(engine, strategy).settle(problem.free, still_open.cube, budget or Budget())
 
 
@@ -83,6 +85,8 @@ def count_regions(  # noqa: PLR0913  (the public entry: each is an option of a r
     name = check(problem, engine=engine, strategy=strategy)
     _check_workers(workers, (name, strategy))
     other = None if cross_check is None else second_engine(problem, name, cross_check)
+    for needed in (name, other):
+        prepare(needed or name)
     started = time.monotonic()
     tally, open_cubes = _settled(problem, (name, strategy), budget, workers, on_progress)
     rest = _rest(budget, started)
