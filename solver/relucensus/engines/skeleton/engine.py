@@ -126,9 +126,13 @@ class _Settling:
             whole = self._settlement(())
             return replace(whole, regions=counted[-1] if counted else 1, prefixes=(*blank, *counted))
         cells = subdivision.cells()
+        simple = self.cube.depth == 0 or not subdivision.touched
         done = 0
         for block in _blocks(cells, self.preactivations.neurons):
-            self.ledger.add_in_simple_position(np.ascontiguousarray(block, dtype=np.uint8))
+            if simple:
+                self.ledger.add_in_simple_position(np.ascontiguousarray(block, dtype=np.uint8))
+            else:
+                self.ledger.add(pattern.tobytes() for pattern in block)
             done += len(block)
             if self.ledger.spent(self.budget):
                 break

@@ -63,6 +63,7 @@ class Subdivision:
         self.exact = ExactVertices(preactivations, self._rounded)
         self.level = 0
         self.empty = False
+        self.touched = False
         self.after_layer: list[int] = []
 
     @property
@@ -182,6 +183,7 @@ class Subdivision:
             self._mesh.side[v] = sign
             zeros = zeros or sign == 0
         if zeros:
+            self.touched = True
             settle_zeros(self._mesh, self._vertices, self._edges)
 
     def _planes(self, v: int) -> tuple[int, ...]:
