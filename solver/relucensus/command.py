@@ -19,14 +19,17 @@ OnProgress = Callable[[int, int, float | None], None]
 _FIELDS: Final = frozenset({"domain", "definitions", "engine", "strategy", "limits", "cross_check", "activation"})
 
 
-def count_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+def count_file(
+    data: bytes, request: Mapping[str, Any], *, workers: int | None = None, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
     """``{"result": …, "error": None}``, or the other way round: the last two fields of a job on the service.
 
     An error is a problem document; its status is 422 if the model or the request is at fault, else 500.
+    `workers` threads share the work; None is one.
     `on_progress` is called with regions so far, open cubes and regions per second.
     """
     try:
-        return {"result": _counted(data, request, on_progress), "error": None}
+        return {"result": _counted(data, request, workers, on_progress), "error": None}
     except CensusError as error:
         return {"result": None, "error": _problem(error)}
 
@@ -42,7 +45,9 @@ def vnnlib_box(text: str) -> dict[str, Any]:
     return {"domain": box.to_json(), "notes": notes, "error": None}
 
 
-def _counted(data: bytes, request: Mapping[str, Any], on_progress: OnProgress | None) -> dict[str, Any]:
+def _counted(
+    data: bytes, request: Mapping[str, Any], workers: int | None, on_progress: OnProgress | None
+) -> dict[str, Any]:
     unknown = sorted(set(request) - _FIELDS)
     if unknown:
         raise InvalidRequest(f"unknown field {unknown[0]!r}; known are {', '.join(sorted(_FIELDS))}")
@@ -56,6 +61,7 @@ def _counted(data: bytes, request: Mapping[str, Any], on_progress: OnProgress | 
         strategy=request.get("strategy", "cubes"),
         budget=budget,
         cross_check=request.get("cross_check"),
+        workers=1 if workers is None else workers,
         on_progress=None if on_progress is None else lambda progress: _report(progress, on_progress),
     )
     return result.to_json()

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Final
 
 from relucensus.compiled import cache_folder, is_compiled
@@ -58,8 +59,13 @@ def _compile(name: str) -> None:
         return
     with _one_process_at_a_time():
         if not _is_compiled(name):
-            log.warning(_NOTICE if cache_folder() else _NOTICE_WHEN_NOT_KEPT)
+            _say_so()
             _count_something(name)
+
+
+@cache
+def _say_so() -> None:
+    log.warning(_NOTICE if cache_folder() else _NOTICE_WHEN_NOT_KEPT)
 
 
 def _is_compiled(name: str) -> bool:
@@ -68,7 +74,7 @@ def _is_compiled(name: str) -> bool:
 
 def _count_something(name: str) -> None:
     """A count for which the engine calls every compiled function."""
-    layers = [([[1.0, 2.0], [-1.0, 0.5], [0.25, -0.75]], [0.125, -0.25, 0.5]), ([[1.0, 1.0, -1.0]], [-0.25])]
+    layers = [([[0.7, 1.9], [-1.1, 0.4], [0.3, -0.8]], [0.13, -0.22, 0.31]), ([[0.9, 1.2, -0.6]], [-0.17])]
     network = Network.from_arrays([*layers, ([[1.0]], [0.0])])
     problem = Problem(network, Box.from_bounds(-1, 1, inputs=2), (Definition.LINEAR_REGIONS,))
     engine_named(name).settle(problem, Cube(b""), Budget())

@@ -284,3 +284,23 @@ def test_a_slice_of_other_inputs_is_refused_with_status_2(tmp_path: Path) -> Non
     answer = run(CASES / "planar_8x3.onnx", "--slice", str(path))
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert "the slice has 3 coordinates, the network has 2 inputs" in answer.stderr
+
+
+@pytest.mark.parametrize("engine", ["tree", "skeleton"])
+def test_workers_share_a_count(engine: str) -> None:
+    answer = run(CASES / "planar_8x3.onnx", *BOX, "--engine", engine, "--workers", "2", "--json")
+    result = json.loads(answer.stdout)
+    assert (result["counts"]["activation_regions"], result["engine"]) == ({"value": 40, "status": "exact"}, engine)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--engine", "milp"), "engine milp works in one thread"),
+        (("--url", "http://127.0.0.1:9"), "a service has workers of its own"),
+    ],
+)
+def test_workers_are_refused_where_they_cannot_share(arguments: tuple[str, ...], words: str) -> None:
+    answer = run(CASES / "planar_8x3.onnx", *BOX, "--workers", "2", *arguments)
+    assert answer.exit_code == 2
+    assert words in answer.stderr

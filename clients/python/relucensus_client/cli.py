@@ -36,11 +36,15 @@ ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="ONNX, safetenso
 Definitions = Annotated[
     str | None, typer.Option("--definitions", help="What to count, for example activation_regions,linear_regions.")
 ]
-Engine = Annotated[str | None, typer.Option("--engine", help="Engine to count with; auto chooses.")]
+Engine = Annotated[str | None, typer.Option("--engine", help="tree, skeleton, milp or brute; auto: the one that fits.")]
 Strategy = Annotated[str | None, typer.Option("--strategy", help="cubes, or plain: one solve a region.")]
 Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after so many seconds, with lower bounds.")]
 Regions = Annotated[int | None, typer.Option("--regions", help="Stop after so many regions, with lower bounds.")]
 CrossCheck = Annotated[str | None, typer.Option("--cross-check", help="Second engine that has to confirm the count.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Threads that share a count in this process, for tree and skeleton."),
+]
 Activation = Annotated[
     str | None,
     typer.Option("--activation", help="Activation of a state_dict, which does not name it: relu, leaky_relu:0.2, …"),
@@ -65,6 +69,7 @@ def count(  # noqa: PLR0913 - one parameter per option
     regions: Regions = None,
     cross_check: CrossCheck = None,
     activation: Activation = None,
+    workers: Workers = None,
     url: Annotated[str | None, typer.Option("--url", help="Count on the service at this address instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +86,9 @@ def count(  # noqa: PLR0913 - one parameter per option
     with _errors_as_exit_status():
         domain = given_domain(lower, upper, slice_, vnnlib)
         if url is None:
-            result = _count_in_process(model, count_request(None, None, options, domain))
+            result = _count_in_process(model, count_request(None, None, options, domain), workers)
+        elif workers is not None:
+            raise InvalidArgument("--workers is for a count in this process; a service has workers of its own")
         else:
             with Client(url) as client:
                 result = client.submit(model, domain=domain, **options).wait()
@@ -202,7 +209,7 @@ def _options(listed: str | None, **others: Unpack[CountOptions]) -> CountOptions
     return {**others, "definitions": definitions}
 
 
-def _count_in_process(path: str, request: dict[str, Any]) -> CountResult:
+def _count_in_process(path: str, request: dict[str, Any], workers: int | None) -> CountResult:
     """Counts without a service; the solver answers with the `result` and `error` of a job.
 
     Raises:
@@ -214,7 +221,7 @@ def _count_in_process(path: str, request: dict[str, Any]) -> CountResult:
     count_file = _parts.load(_parts.IN_PROCESS, "count")
     try:
         with ProgressLine() as line:
-            answer = count_file(model.data, request, on_progress=line.show)
+            answer = count_file(model.data, request, workers=workers, on_progress=line.show)
     except KeyboardInterrupt:
         typer.echo("\nStopped. Nothing of this count is kept.", err=True)
         raise
