@@ -17,8 +17,11 @@ RUN PIP_INDEX_URL=${PIP_INDEX_URL} /opt/relucensus/bin/pip install --no-cache-di
 FROM ${BASE_IMAGE}
 RUN useradd --system --uid 10001 --create-home relucensus && install -d -o relucensus /data
 COPY --from=build /opt/relucensus /opt/relucensus
-ENV PATH=/opt/relucensus/bin:$PATH PYTHONUNBUFFERED=1 RELUCENSUS_DATA=/data
+ENV PATH=/opt/relucensus/bin:$PATH PYTHONUNBUFFERED=1 RELUCENSUS_DATA=/data NUMBA_CACHE_DIR=/var/cache/relucensus
+RUN install -d -o relucensus $NUMBA_CACHE_DIR
 USER relucensus
+# Compiled for this machine's processor. On another kind a worker compiles again when it starts, for up to a minute.
+RUN python3 -c "from relucensus.warm import warm; warm()"
 WORKDIR /data
 VOLUME /data
 EXPOSE 8000

@@ -7,7 +7,16 @@ PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-c
 # Compiled once here, on all cores: a count starts several processes, and some environments forbid writing bytecode.
 COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(torch|pip|onnx/backend|onnx/reference|tests)/' $(VENV)/lib \
 	>/dev/null 2>&1 || true
+# The engines' kernels take a processor for most of a minute, once: begun as soon as what they need is there.
+NEEDED := numpy numba python-flint highspy
+KERNELS := PYTHONPATH=solver $(BIN)/python -c "from relucensus.warm import warm; warm()"
 SETUP := pyproject.toml constraints.txt
+
+define INSTALL
+	$(PIP) $(NEEDED)
+	@$(KERNELS) & kernels=$$!; \
+	$(PIP) --editable "$(1)" && { $(COMPILE); wait $$kernels; }
+endef
 
 .PHONY: help demo test check lint types layers format clean
 
@@ -18,19 +27,18 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.for-running: $(SETUP) | $(BIN)/python
-	$(PIP) --editable .
-	@$(COMPILE)
+	$(call INSTALL,.)
 	@touch $@
 
 $(VENV)/.for-development: $(SETUP) | $(BIN)/python
-	$(PIP) --editable ".[dev]"
-	@$(COMPILE)
+	$(call INSTALL,.[dev])
 	@touch $@ $(VENV)/.for-running
 
 demo: $(VENV)/.for-running  ## start the embedded service, upload an example network, print its counts
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.for-development  ## run every test
+	@$(KERNELS)
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.for-development

@@ -1,6 +1,6 @@
 """Compiled code: made once on a machine, kept on disk, loaded by every process after that.
 
-Compiling takes about half a minute. Processes that need it at the same time do it once: the first compiles, the
+Compiling takes up to a minute. Processes that need it at the same time do it once: the first compiles, the
 others wait for it and load what it has written.
 """
 
@@ -28,9 +28,9 @@ _MODULES: Final = {
     "tree": ("relucensus.engines.tree",),
     "skeleton": ("relucensus.engines.skeleton", "relucensus.residues"),
 }
-_NOTICE: Final = "relucensus: compiling its kernels, once on this machine (about half a minute)"
+_NOTICE: Final = "relucensus: compiling its kernels, once on this machine (up to a minute)"
 _NOTICE_WHEN_NOT_KEPT: Final = (
-    "relucensus: compiling its kernels (about half a minute); they cannot be kept, as no folder may be written to: "
+    "relucensus: compiling its kernels (up to a minute); they cannot be kept, as no folder may be written to: "
     "set NUMBA_CACHE_DIR"
 )
 _loading: Final = threading.Lock()
