@@ -60,6 +60,9 @@ class Cluster(Protocol):
     def workers(self) -> int:
         """How many pieces of work can run at once now."""
 
+    def ready(self) -> bool:
+        """Whether work can begin at once: the engines are compiled."""
+
     def submit(self, work: Slice | Conclusion, on_done: Callable[[], None]) -> Ticket:
         """Hand over work; `on_done` is called, in some thread, once there is an answer."""
 
@@ -74,6 +77,13 @@ def perform(work: Slice | Conclusion) -> Answer:
     return worker.perform(work)
 
 
+def warm() -> None:
+    """Have the engines compiled, in a worker."""
+    from relucensus_service import worker  # noqa: PLC0415 - see above
+
+    worker.warm()
+
+
 class DaskCluster:
     """Dask workers. Each works on one thing at a time, so that a worker's death has one possible cause."""
 
@@ -82,6 +92,7 @@ class DaskCluster:
         self._local = local
         self._workers = 0
         self._asked_at = -_WORKERS_KNOWN_FOR
+        self._warming: Future | None = client.submit(warm, pure=False)
 
     @classmethod
     def local(cls, workers: int, scratch: Path) -> DaskCluster:
@@ -116,6 +127,12 @@ class DaskCluster:
             self._workers = sum(self._client.nthreads().values())
             self._asked_at = now
         return self._workers
+
+    def ready(self) -> bool:
+        """Whether one worker has compiled the engines; the others on its machine load what that one wrote."""
+        if self._warming is not None and self._warming.done():
+            self._warming = None
+        return self._warming is None
 
     def submit(self, work: Slice | Conclusion, on_done: Callable[[], None]) -> DaskTicket:
         """Hand work to the least busy worker."""

@@ -90,6 +90,9 @@ class Runner:
                 held.cancelling = state.value == "cancelling"
 
     def _claim(self) -> None:
+        """Take on jobs; not before work can begin, as a job's time limit runs from then on."""
+        if not self._cluster.ready():
+            return
         while len(self._held) < self._settings.jobs_at_once:
             claimed = self._store.leases.claim(self._name, self._held.keys())
             if claimed is None:

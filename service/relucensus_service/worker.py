@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from functools import lru_cache
+from typing import Final
 
+from relucensus import warm as kernels
 from relucensus.count import check, conclude, settle
 from relucensus.errors import CensusError, InvalidRequest
 from relucensus.frontier import Tally
@@ -12,6 +15,16 @@ from relucensus.values.domain import domain_from_json
 from relucensus.values.network import Network
 from relucensus.values.problem import Definition, Problem
 from relucensus_service.work import Answer, Assignment, Concluded, Conclusion, Failure, Settled, Slice
+
+log: Final = logging.getLogger(__name__)
+
+
+def warm() -> None:
+    """Load the compiled code of the engines, or compile it. A failure is logged; work that needs the code says more."""
+    try:
+        kernels.warm()
+    except Exception:
+        log.exception("the engines could not be compiled")
 
 
 def perform(work: Slice | Conclusion) -> Answer:

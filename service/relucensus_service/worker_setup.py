@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
-import relucensus_service.worker  # noqa: F401 - loaded before the worker says that it is there
+from relucensus_service.worker import warm  # loads the engines before the worker says that it is there
 
 
 def dask_setup(worker: Any) -> None:
-    """Keep the worker quiet about slices that end unheard; the runner logs what went wrong with a cube."""
+    """Load compiled code, and keep quiet about slices that end unheard; the runner logs what went wrong with a cube."""
     for name in ("distributed.worker", "distributed.worker.state_machine", "distributed.core"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    threading.Thread(target=warm, name="warm", daemon=True).start()

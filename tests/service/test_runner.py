@@ -44,11 +44,15 @@ class FakeCluster:
 
     perform: Perform
     size: int = 2
+    compiled: bool = True
     seen: list[Slice | Conclusion] = field(default_factory=list)
     tickets: list[FakeTicket] = field(default_factory=list)
 
     def workers(self) -> int:
         return self.size
+
+    def ready(self) -> bool:
+        return self.compiled
 
     def submit(self, work: Slice | Conclusion, on_done: Callable[[], None]) -> Ticket:
         self.seen.append(work)
@@ -124,6 +128,17 @@ def values(job: Job) -> tuple[int, str]:
     assert job.result is not None
     count = job.result["counts"]["activation_regions"]
     return count["value"], count["status"]
+
+
+def test_a_job_waits_in_the_queue_while_the_engines_are_compiled(store: Store, queue: Queue) -> None:
+    queue()
+    runner, cluster = runner_on(store)
+    cluster.compiled = False
+    runner.turn()
+    assert job_of(store).state is JobState.QUEUED
+    cluster.compiled = True
+    run_until_done(runner, store)
+    assert values(job_of(store)) == (2**DEPTH, "exact")
 
 
 def test_a_job_runs_to_its_exact_count(store: Store, queue: Queue) -> None:
