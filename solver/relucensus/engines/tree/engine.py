@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -170,7 +170,15 @@ class Enumeration:
         self.finished = status == DONE or bool(self.at[STAGE] == LEAF and self.at[FRAMES] == 0)
 
     def _spent(self) -> bool:
-        return self.budget.spent(time.monotonic() - self.started, int(self.at[REGIONS]))
+        """Whether to stop. Before the first division and the first region, the pulse alone does not stop the search.
+
+        It would hand on the cube as it was given, and be asked for the same again.
+        """
+        seconds, regions = time.monotonic() - self.started, int(self.at[REGIONS])
+        stop = self.budget.spent(seconds, regions)
+        if stop and not (self.at[FRAMES] or regions):
+            return replace(self.budget, pulse=None).spent(seconds, regions)
+        return stop
 
     def _asked(self) -> int:
         """The row that the search asks about."""
