@@ -10,7 +10,14 @@ import pytest
 
 from relucensus import Box, Definition, Network, Problem, Status, count_regions
 
-ENGINES = [("brute", "cubes"), ("tree", "cubes"), ("skeleton", "cubes"), ("auto", "cubes"), ("milp", "cubes"), ("milp", "plain")]
+ENGINES = [
+    ("brute", "cubes"),
+    ("tree", "cubes"),
+    ("skeleton", "cubes"),
+    ("auto", "cubes"),
+    ("milp", "cubes"),
+    ("milp", "plain"),
+]
 Rows = Sequence[Sequence[float]]
 
 pytestmark = pytest.mark.parametrize(("engine", "strategy"), ENGINES)

@@ -5,9 +5,16 @@ from typing import Any
 import pytest
 
 from known_cases import KNOWN_ANSWERS, NETWORKS, network_of, network_problem, problem_of
-from relucensus import Budget, Count, Definition, Problem, Status, count_regions
+from relucensus import Budget, Count, Status, count_regions
 
-ENGINES = [("brute", "cubes"), ("tree", "cubes"), ("skeleton", "cubes"), ("auto", "cubes"), ("milp", "cubes"), ("milp", "plain")]
+ENGINES = [
+    ("brute", "cubes"),
+    ("tree", "cubes"),
+    ("skeleton", "cubes"),
+    ("auto", "cubes"),
+    ("milp", "cubes"),
+    ("milp", "plain"),
+]
 MOST_REGIONS = 5000
 
 
@@ -41,7 +48,9 @@ FEW_INPUTS = [case for case in NETWORKS if not case["name"].startswith("digits")
 WHOLE_COLLECTION = [("tree", case) for case in NETWORKS] + [("skeleton", case) for case in FEW_INPUTS]
 
 
-@pytest.mark.parametrize(("engine", "case"), WHOLE_COLLECTION, ids=lambda value: value if isinstance(value, str) else value["name"])
+@pytest.mark.parametrize(
+    ("engine", "case"), WHOLE_COLLECTION, ids=lambda value: value if isinstance(value, str) else value["name"]
+)
 def test_the_whole_collection_has_its_known_counts(engine: str, case: dict[str, Any]) -> None:
     result = count_regions(network_problem(case), engine=engine)
     regions, linear, pieces = (count for count in result.counts.values())
@@ -52,7 +61,7 @@ def test_the_whole_collection_has_its_known_counts(engine: str, case: dict[str, 
     assert result.statistics.handed_over == 0
 
 
-@pytest.mark.parametrize("name", ["planar_64x3", "moons_16x3", "five_12x2", "seven_3_3_2_2", "seven_5_3_2"])
+@pytest.mark.parametrize("name", ["planar_16x3", "moons_16x3", "seven_3_3_2_2", "seven_5_3_2"])
 def test_engines_find_the_same_linear_regions_and_affine_pieces(name: str) -> None:
     case = next(case for case in NETWORKS if case["name"] == name)
     by_tree, by_skeleton = (count_regions(network_problem(case), engine=engine) for engine in ("tree", "skeleton"))
