@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from relucensus.compiled import Directory, entry, floats, ints, kernel, symbols, table
+from relucensus.compiled import Directory, Floats, entry, floats, ints, kernel, symbols, table
 from relucensus.engines.tree.bounds import copy, doubt, oriented, value_at
 from relucensus.engines.tree.forms import constant_symbol, prepare
 from relucensus.engines.tree.leaf import record
@@ -29,6 +29,7 @@ from relucensus.engines.tree.state import (
     DIVIDED,
     DONE,
     ENTER,
+    ENTERED,
     ERROR,
     FORM,
     FORMS,
@@ -119,6 +120,7 @@ def _enter(s: Directory) -> None:
         tighten(s, at[COUNT], layer)
         at[LPS] += 2 * d
         _intervals(s, layer)
+    copy(point, table(s, ENTERED)[layer])
     numbers[layer] = 0
     at[POSITION] = starts[layer]
     at[STAGE] = SCREEN
@@ -243,16 +245,34 @@ def _symbol(s: Directory, i: int) -> int:
     form = (form_, error, size)
     other = sides[1 - mine]
     copy(point, sides[mine])
+    at[VALID] = 3
     if has[i] and mixed_with(s, at[COUNT], form, seen[i], other):
-        at[VALID] = 3
+        return DIVIDED
+    if d > _MOST_TIGHTENED and _seen_beyond(s, form, other):
+        at[FRESH] = at[STAGE] == SCREEN
         return DIVIDED
     at[LPS] += 1
     code = beyond(s, (at[COUNT], at[LAYER]), form, other)
-    at[VALID] = 3
     if code == FOUND:
         at[FRESH] = 1
         return DIVIDED
     return UNKNOWN if code == UNSURE else mine
+
+
+@kernel
+def _seen_beyond(s: Directory, form: tuple[Floats, float, float], other: Floats) -> bool:
+    """Whether a point known from this layer lies beyond the row's hyperplane; it goes to CORNER."""
+    at, candidates, entered = ints(s, AT), ints(s, CANDIDATES), table(s, ENTERED)
+    seen, has, corner = table(s, SEEN), symbols(s, HAS), floats(s, CORNER)
+    layer = at[LAYER]
+    start = ints(s, STARTS)[layer]
+    for k in range(ints(s, NUMBERS)[layer]):
+        i = candidates[start + k]
+        if has[i] and mixed_with(s, at[COUNT], form, seen[i], other):
+            copy(seen[i], corner)
+            return True
+    copy(entered[layer], corner)
+    return mixed_with(s, at[COUNT], form, corner, other)
 
 
 @kernel

@@ -42,7 +42,8 @@ TERMS: Final = next(_number)
 # The current cell: ROWS (M, d + 1) of the path, positive inside, scaled by powers of two; their errors over the box and
 # the sums of their absolute values (M,), the neurons they belong to (M,). LOW, HIGH (L + 1, d): a proven box around the
 # cell for every layer. POINT (d,): inside by a margin that exceeds every error, unless the cell is blind; SIDES (2, d):
-# the same for the two children of a division. SEEN (N, d): vertices beyond a row's hyperplane; HAS (N,): where known.
+# the same for the two children of a division. SEEN (N, d): vertices beyond a row's hyperplane; HAS (N,): where known;
+# ENTERED (L + 1, d): the points at which the layers were entered.
 ROWS: Final = next(_number)
 ROW_ERROR: Final = next(_number)
 ROW_SIZE: Final = next(_number)
@@ -52,6 +53,7 @@ HIGH: Final = next(_number)
 POINT: Final = next(_number)
 SIDES: Final = next(_number)
 SEEN: Final = next(_number)
+ENTERED: Final = next(_number)
 HAS: Final = next(_number)
 
 # Room for intermediate results.
@@ -208,6 +210,7 @@ def _cell(box: Floats, rows: int, layers: int) -> Arrays:
         POINT: np.clip((box[2] + box[3]) / 2, box[2], box[3]),
         SIDES: np.zeros((2, d)),
         SEEN: np.zeros((rows, d)),
+        ENTERED: np.zeros((layers + 1, d)),
         HAS: _bytes(rows),
     }
 
