@@ -246,7 +246,9 @@ def nearly_proportional(lifted: NDArray[np.float64]) -> NDArray[np.bool_] | None
 
     `lifted` (rows, d + 1) are float rows of coefficients and constant. A filter that errs on the side of yes: rows
     that are proportional as rationals differ by rounding errors only, far below the margin; `proportional` decides.
+    A row with a constant cut off at 1e150 is zero nowhere near the box.
     """
+    lifted = np.clip(lifted, -1e150, 1e150)
     lengths = np.linalg.norm(lifted, axis=1)
     directions = lifted / np.where(lengths > 0, lengths, 1.0)[:, None]
     close = np.abs(directions @ directions.T) > 1 - 1e-9

@@ -151,13 +151,14 @@ def _at(forms: _Forms, step: Floats) -> tuple[Floats, Floats]:
 def _inverse(system: _Forms) -> tuple[Floats, float]:
     """Y and a bound on ``|I - Y G|``; infinite if G seems singular."""
     matrix, d = system.slopes, len(system.slopes)
-    scale = np.ldexp(1.0, -np.frexp(np.abs(matrix).max(axis=1))[1])
-    try:
-        inverse = np.linalg.inv(matrix * scale[:, None]) * scale
-    except np.linalg.LinAlgError:
-        return matrix, np.inf
-    size = np.abs(inverse)
-    error = np.abs(inverse @ matrix - np.eye(d)).sum(axis=1) + d * (size @ system.tilts)
-    error += (d + 4) * 4 * _UNIT * (size @ np.abs(matrix).sum(axis=1))
-    bound = float(error.max()) * (1 + 256 * _UNIT) + (d + 8) * 8 * _UNIT
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = np.ldexp(1.0, -np.frexp(np.abs(matrix).max(axis=1))[1])
+        try:
+            inverse = np.linalg.inv(matrix * scale[:, None]) * scale
+        except np.linalg.LinAlgError:
+            return matrix, np.inf
+        size = np.abs(inverse)
+        error = np.abs(inverse @ matrix - np.eye(d)).sum(axis=1) + d * (size @ system.tilts)
+        error += (d + 4) * 4 * _UNIT * (size @ np.abs(matrix).sum(axis=1))
+        bound = float(error.max()) * (1 + 256 * _UNIT) + (d + 8) * 8 * _UNIT
     return inverse, bound if np.isfinite(bound) else np.inf
