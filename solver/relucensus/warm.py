@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Final
 
-from relucensus.compiled import cache_folder, is_compiled
+from relucensus import compiled
 from relucensus.engines.registry import engine_named
 from relucensus.values.domain import Box
 from relucensus.values.network import Network
@@ -65,11 +65,11 @@ def _compile(name: str) -> None:
 
 @cache
 def _say_so() -> None:
-    log.warning(_NOTICE if cache_folder() else _NOTICE_WHEN_NOT_KEPT)
+    log.warning(_NOTICE if compiled.cache_folder() else _NOTICE_WHEN_NOT_KEPT)
 
 
 def _is_compiled(name: str) -> bool:
-    return all(is_compiled(modules) for modules in _MODULES[name])
+    return all(compiled.is_compiled(modules) for modules in _MODULES[name])
 
 
 def _count_something(name: str) -> None:
@@ -82,7 +82,7 @@ def _count_something(name: str) -> None:
 
 @contextmanager
 def _one_process_at_a_time() -> Iterator[None]:
-    folder = cache_folder()
+    folder = compiled.cache_folder()
     if folder is None:
         yield
         return
