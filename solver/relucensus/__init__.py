@@ -22,6 +22,8 @@ from relucensus.values.result import Count, CountResult, Statistics, Status
 if TYPE_CHECKING:
     from relucensus.count import count_regions
     from relucensus.readers import read_model, read_vnnlib
+    from relucensus.regions import iterate_regions
+    from relucensus.writers import write_regions
 
 __all__ = [
     "Activation",
@@ -38,14 +40,18 @@ __all__ = [
     "Statistics",
     "Status",
     "count_regions",
+    "iterate_regions",
     "read_model",
     "read_vnnlib",
+    "write_regions",
 ]
 
 _LOADED_ON_FIRST_USE: Final = {
     "count_regions": "relucensus.count",
+    "iterate_regions": "relucensus.regions",
     "read_model": "relucensus.readers",
     "read_vnnlib": "relucensus.readers",
+    "write_regions": "relucensus.writers",
 }
 
 

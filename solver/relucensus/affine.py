@@ -96,14 +96,16 @@ class Preactivations:
 
     Args:
         problem: a full-dimensional problem (`Problem.free`).
+        remembered: for how many prefixes.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, remembered: int = _CACHED_FORMS) -> None:
         self.problem = problem
         self.network = problem.network
         self.box = ExactBox(problem.box)
         self.starts = (0, *accumulate(self.network.widths))
         self._slopes = tuple(_Slopes.of(layer) for layer in self.network.hidden)
+        self._remembered = remembered
         self._forms: OrderedDict[bytes, Forms] = OrderedDict()
         self._activations: OrderedDict[bytes, AffineMap] = OrderedDict()
 
@@ -134,7 +136,7 @@ class Preactivations:
         if known is None:
             exact = _after(self.network.layers[layer], self._activation(layer, below))
             known = Forms(Rows.of(exact, self.box), self.network.layers[layer].bent)
-            _remember(self._forms, below, known)
+            self._remember(self._forms, below, known)
         else:
             self._forms.move_to_end(below)
         return known
@@ -147,8 +149,13 @@ class Preactivations:
         if known is None:
             previous = self.forms(layer - 1, below).exact
             known = self._slopes[layer - 1].applied(previous, below[self.starts[layer - 1] :])
-            _remember(self._activations, below, known)
+            self._remember(self._activations, below, known)
         return known
+
+    def _remember(self, cache: OrderedDict[bytes, _T], key: bytes, value: _T) -> None:
+        cache[key] = value
+        if len(cache) > self._remembered:
+            cache.popitem(last=False)
 
     def output_map(self, pattern: bytes) -> AffineMap:
         """The exact affine map of the whole network on the region of this pattern."""
@@ -198,6 +205,29 @@ class Preactivations:
             symbols += bytes(ACTIVE if bent and v > 0 else INACTIVE for v, bent in zip(values, forms.bent, strict=True))
         return symbols, generic
 
+    def is_inner(self, pattern: bytes, point: RationalPoint) -> bool:
+        """Whether the point is in the open region of this pattern; exact.
+
+        The network is evaluated at the point. Where a preactivation is zero there, its form has to be looked at.
+        """
+        box = self.box
+        bounds = zip(box.lower, point.numerators, box.upper, strict=True)
+        if not all(low * point.denominator < x * box.denominator < high * point.denominator for low, x, high in bounds):
+            return False
+        here = fmpz_mat(len(point.numerators), 1, list(point.numerators))
+        values = AffineMap(fmpz_mat(len(point.numerators), 0), here, point.denominator)
+        for layer, slopes, start in zip(self.network.hidden, self._slopes, self.starts, strict=False):
+            symbols = pattern[start : start + layer.rows]
+            values = layer.exact.after(values)
+            for bent, value, symbol in zip(layer.bent, values.constants.entries(), symbols, strict=True):
+                if bent and value == 0:
+                    system = self.system(pattern)
+                    return system is not None and system.holds_at(point)
+                if bent and (value > 0) != (symbol == ACTIVE):
+                    return False
+            values = slopes.applied(values, symbols)
+        return True
+
 
 def _oriented(symbols: bytes, forms: Forms) -> tuple[int, ...] | None:
     """A sign a row of the layer: 0 where the symbol bounds nothing; None where it contradicts a constant."""
@@ -218,12 +248,6 @@ def _oriented(symbols: bytes, forms: Forms) -> tuple[int, ...] | None:
 
 def _after(layer: Layer, activation: AffineMap | None) -> AffineMap:
     return layer.exact if activation is None else layer.exact.after(activation)
-
-
-def _remember(cache: OrderedDict[bytes, _T], key: bytes, value: _T) -> None:
-    cache[key] = value
-    if len(cache) > _CACHED_FORMS:
-        cache.popitem(last=False)
 
 
 def proportional(forms: AffineMap, i: int, other: AffineMap, j: int) -> int:

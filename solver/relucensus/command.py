@@ -1,4 +1,4 @@
-"""A count in this process for the command line: the request document of the HTTP API in, the end of a job out."""
+"""What the command line does in this process: the request document of the HTTP API in, the end of a job out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from relucensus.readers import read_model, read_vnnlib
 from relucensus.readers.vnnlib import rounded_bounds
 from relucensus.values.domain import domain_from_json
 from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Problem
+from relucensus.writers import DEFAULT_COLUMNS, write_regions
 
-OnProgress = Callable[[int, int, float | None], None]
+OnProgress = Callable[[int, int | None, float | None], None]
 
 _FIELDS: Final = frozenset({"domain", "definitions", "engine", "strategy", "limits", "cross_check", "activation"})
 
@@ -32,6 +33,26 @@ def count_file(
         return {"result": _counted(data, request, workers, on_progress), "error": None}
     except CensusError as error:
         return {"result": None, "error": _problem(error)}
+
+
+def regions_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    """Write the regions to a file: ``{"result": {"regions": …, "complete": …}, "error": None}``, or an error only.
+
+    The request has `domain`, `output`, `format`, and perhaps `columns`, `limits`, `activation`.
+    """
+    try:
+        network = read_model(data, activation=request.get("activation", "relu")).network
+        written = write_regions(
+            Problem(network, domain_from_json(request["domain"], network.inputs)),
+            request["output"],
+            format=request["format"],
+            columns=request.get("columns") or DEFAULT_COLUMNS,
+            budget=Budget(**request.get("limits", {})),
+            on_progress=None if on_progress is None else lambda regions: on_progress(regions, None, None),
+        )
+    except CensusError as error:
+        return {"result": None, "error": _problem(error)}
+    return {"result": {"regions": written.regions, "complete": written.complete}, "error": None}
 
 
 def vnnlib_box(text: str) -> dict[str, Any]:

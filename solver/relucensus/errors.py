@@ -9,7 +9,8 @@
     ├── UnreadableModel       (ValueError)    a file that is not what it claims to be
     ├── UnsupportedProblem    (ValueError)    an engine or definition that cannot serve this problem
     ├── Disagreement          (RuntimeError)  two engines found different counts: a bug, never hidden
-    └── SolverFailure         (RuntimeError)  a solver gave no usable answer where one must exist
+    ├── SolverFailure         (RuntimeError)  a solver gave no usable answer where one must exist
+    └── MissingPackage        (ImportError)   an optional package that is not installed
 
 A limit that was reached is not here: it is a result (`Status.LOWER_BOUND`), not an error.
 """
@@ -53,3 +54,7 @@ class Disagreement(CensusError, RuntimeError):
 
 class SolverFailure(CensusError, RuntimeError):
     """A solver gave no usable answer to a question that has one."""
+
+
+class MissingPackage(CensusError, ImportError):
+    """Something was asked for that an optional package does, which is not installed; the text says how to."""

@@ -24,7 +24,8 @@ def loaded_by(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import relucensus", {"highspy", "pyomo", "torch", "onnx", "safetensors", "distributed"}),
+        ("import relucensus", {"highspy", "pyomo", "torch", "onnx", "safetensors", "distributed", "pyarrow"}),
+        ("import relucensus.command", {"torch", "pyarrow", "distributed"}),
         ("import relucensus.readers", {"highspy", "pyomo", "torch", "onnx"}),
         (
             "from relucensus_service.app import create_app; from relucensus_service.settings import Settings",
@@ -51,6 +52,7 @@ def test_files_and_functions_stay_small(path: Path) -> None:
     [
         ("highspy", {"solver/relucensus/lp.py"}),
         ("pyomo", {"solver/relucensus/engines/milp/cube_model.py"}),
+        ("pyarrow", {"solver/relucensus/writers.py"}),
         ("torch", {"clients/python/relucensus_client/_torch_module.py"}),
     ],
 )

@@ -13,7 +13,7 @@ from relucensus_client.cli import app
 GUIDE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
 
 
-@pytest.mark.parametrize("verb", ["count", "submit", "status", "wait", "cancel", "list"])
+@pytest.mark.parametrize("verb", ["count", "regions", "submit", "status", "wait", "cancel", "list"])
 def test_every_option_of_every_verb_is_documented(verb: str) -> None:
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [verb, "--help"]).stdout
     options = set(re.findall(r"--[a-z-]+", shown)) - {"--help"}
@@ -24,7 +24,7 @@ def test_every_option_of_every_verb_is_documented(verb: str) -> None:
 def test_every_verb_is_documented() -> None:
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["--help"]).stdout
     verbs = re.findall(r"^│ ([a-z]+) ", shown, re.MULTILINE)
-    assert len(verbs) == 10
+    assert len(verbs) == 11
     assert [verb for verb in verbs if f"`{verb}`" not in GUIDE and f"relucensus {verb}" not in GUIDE] == []
 
 

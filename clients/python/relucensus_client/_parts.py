@@ -12,7 +12,7 @@ COMMANDS: Final = "relucensus.commands"
 IN_PROCESS: Final = "relucensus.inprocess"
 
 _PART: Final = {COMMANDS: "service", IN_PROCESS: "solver"}
-_EXTRA: Final = {"torch": "relucensus[torch]", "psycopg": "relucensus[postgres]"}
+_EXTRA: Final = {"torch": "relucensus[torch]", "psycopg": "relucensus[postgres]", "pyarrow": "relucensus[parquet]"}
 
 
 def load(group: str, name: str) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from relucensus_client._client import DEFAULT_URL, Client
 from relucensus_client._errors import ClientError, InvalidArgument, JobFailed, ProblemError
 from relucensus_client._model_source import model_file
 from relucensus_client._models import CountResult, Problem
-from relucensus_client._progress import ProgressLine
+from relucensus_client._progress import ProgressLine, counted
 from relucensus_client._report import job_text, jobs_text, result_text
 from relucensus_client._requests import CountOptions, count_request
 
@@ -86,13 +86,46 @@ def count(  # noqa: PLR0913 - one parameter per option
     with _errors_as_exit_status():
         domain = given_domain(lower, upper, slice_, vnnlib)
         if url is None:
-            result = _count_in_process(model, count_request(None, None, options, domain), workers)
+            request = count_request(None, None, options, domain)
+            result = CountResult.model_validate(_answer_in_process("count", model, request, workers=workers))
         elif workers is not None:
             raise InvalidArgument("--workers is for a count in this process; a service has workers of its own")
         else:
             with Client(url) as client:
                 result = client.submit(model, domain=domain, **options).wait()
         _finish(result, as_json)
+
+
+@app.command()
+def regions(  # noqa: PLR0913 - one parameter per option
+    model: ModelPath,
+    *,
+    output: Annotated[str, typer.Option("--output", help="File to write, one row a region.")],
+    format_: Annotated[str, typer.Option("--format", help="parquet or ndjson.")] = "parquet",
+    columns: Annotated[
+        str | None, typer.Option("--columns", help="What to write of a region, for example pattern,weights,bias.")
+    ] = None,
+    lower: Lower = None,
+    upper: Upper = None,
+    slice_: SliceFile = None,
+    vnnlib: PropertyFile = None,
+    seconds: Seconds = None,
+    most: Annotated[int | None, typer.Option("--regions", help="Stop after so many regions.")] = None,
+    activation: Activation = None,
+) -> None:
+    """Write the activation regions of MODEL to a file, in this process."""
+    with _errors_as_exit_status():
+        domain = given_domain(lower, upper, slice_, vnnlib)
+        request = count_request(
+            None, None, _options(None, seconds=seconds, regions=most, activation=activation), domain
+        )
+        request |= {"output": output, "format": format_}
+        if columns is not None:
+            request["columns"] = [name.strip() for name in columns.split(",")]
+        written = _answer_in_process("regions", model, request)
+    typer.echo(f"{counted(written['regions'], 'region')} written to {output}", err=True)
+    if not written["complete"]:
+        raise typer.Exit(EXIT_LOWER_BOUND)
 
 
 @app.command()
@@ -209,8 +242,8 @@ def _options(listed: str | None, **others: Unpack[CountOptions]) -> CountOptions
     return {**others, "definitions": definitions}
 
 
-def _count_in_process(path: str, request: dict[str, Any], workers: int | None) -> CountResult:
-    """Counts without a service; the solver answers with the `result` and `error` of a job.
+def _answer_in_process(verb: str, path: str, request: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """The result of a verb without a service; the solver answers with the `result` and `error` of a job.
 
     Raises:
         JobFailed: the model or the request is refused, or the count failed.
@@ -218,16 +251,17 @@ def _count_in_process(path: str, request: dict[str, Any], workers: int | None) -
     model = model_file(path)
     if model.digest:
         raise InvalidArgument(f"{path} names a model that a service keeps; say which with --url, or give the file")
-    count_file = _parts.load(_parts.IN_PROCESS, "count")
+    work = _parts.load(_parts.IN_PROCESS, verb)
     try:
         with ProgressLine() as line:
-            answer = count_file(model.data, request, workers=workers, on_progress=line.show)
+            answer = work(model.data, request, **options, on_progress=line.show)
     except KeyboardInterrupt:
-        typer.echo("\nStopped. Nothing of this count is kept.", err=True)
+        typer.echo(f"\nStopped. Nothing of this {'count' if verb == 'count' else 'work'} is kept.", err=True)
         raise
     if answer["error"] is not None:
         raise JobFailed(Problem.model_validate(answer["error"]))
-    return CountResult.model_validate(answer["result"])
+    result: dict[str, Any] = answer["result"]
+    return result
 
 
 def _finish(result: CountResult, as_json: bool) -> None:
