@@ -102,7 +102,7 @@ class Frontier:
         engine: settles the cubes; with several workers one that releases the interpreter's lock.
         budget: None if nothing may be spent any more.
         sliced: whether to settle in slices of a second, for engines that cannot report on the way.
-        on_progress: called about once a second, from the calling thread or a worker.
+        on_progress: called about once a second and at the end, from the calling thread or a worker.
     """
 
     problem: Problem
@@ -137,6 +137,7 @@ class Frontier:
                 self._stopped = True
         if self._failure is not None:
             raise self._failure
+        self._report(last=True)
         return self._sum.tally(), self._open
 
     def _work(self, worker: int) -> None:
@@ -191,9 +192,9 @@ class Frontier:
         self._report()
         return hungry or self._stopped
 
-    def _report(self) -> None:
+    def _report(self, *, last: bool = False) -> None:
         now = time.monotonic()
-        if self.on_progress is not None and now - self._reported >= _REPORT_SECONDS:
+        if self.on_progress is not None and (last or now - self._reported >= _REPORT_SECONDS):
             self._reported = now
             with self._changed:
                 progress = Progress(

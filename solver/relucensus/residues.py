@@ -1,9 +1,10 @@
-"""Digests of affine maps: the map of a region at two secret-free random points, in two finite fields, compiled.
+"""Digests of affine maps: the map of a region at two random points, in two finite fields, compiled.
 
-An affine map with rational entries, taken modulo a prime, has one value at a point of the field. Two different maps
-agree at a random point with probability 1/p (Schwartz-Zippel), so with the primes 2^61 - 1 and 2^57 - 13 the digests
-of two different maps are equal with a probability of about 2^-118. The points and the weights of the outputs are
-fixed once for all, drawn from BLAKE2. Everything is exact integer arithmetic; nothing is rounded.
+An affine map with rational entries, taken modulo a prime, has one value at a point of the field. Mixed with drawn
+weights of the outputs it is a polynomial of degree 2; two different ones agree at random points with probability 2/p
+at most (Schwartz-Zippel), so with the primes 2^61 - 1 and 2^57 - 13 the digests of two different maps are equal with a
+probability below 2^-115. The points and weights are fixed once for all, drawn from BLAKE2. Everything is exact integer
+arithmetic; nothing is rounded.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def test_a_limit_on_seconds_holds_for_the_count_of_patterns_too() -> None:
     layers = [(rng.standard_normal((n, m)), rng.standard_normal(n)) for m, n in pairwise([4, 14, 14, 1])]
     definitions = (Definition.ACTIVATION_REGIONS, Definition.ACTIVATION_PATTERNS)
     problem = Problem(Network.from_arrays(layers), Box.from_bounds(-1, 1, 4), definitions)
-    result = count_regions(problem, budget=Budget(seconds=1))
+    result = count_regions(problem, engine="milp", budget=Budget(seconds=1))
     assert {count.status for count in result.counts.values()} == {Status.LOWER_BOUND}
     assert result.statistics.wall_seconds < 60
 
