@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _ENTRY: Final = 3
+_CONSTANTS: Final = ("compiled.py", "state.py", "mesh.py")
 _entries: Final[list[Any]] = []
 
 Directory = NDArray[np.int64]
@@ -100,11 +101,11 @@ def _kept_nowhere(signature: Any, data: Any) -> None:
 
 @cache
 def _stamp() -> str:
-    """A digest of all files that have to do with compiling: numba takes no notice of changes in other files."""
+    """A digest of all files with kernels or their constants: numba takes no notice of changes in other files."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         source = path.read_bytes()
-        if b"numba" in source or b"relucensus.compiled import" in source:
+        if path.name in _CONSTANTS or b"@kernel" in source or b"@entry" in source:
             digest.update(source)
     return digest.hexdigest()
 

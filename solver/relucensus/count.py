@@ -27,7 +27,9 @@ from relucensus.values.problem import Budget, Definition, Problem
 from relucensus.values.result import Count, CountResult, Statistics, Status
 from relucensus.warm import prepare
 
-_SUMMARY_SECONDS: Final = 5.0
+_SUMMARY_SHARE: Final = 0.05
+_LEAST_SUMMARY_SECONDS: Final = 0.02
+_MOST_SUMMARY_SECONDS: Final = 5.0
 _SPENT: Final = Budget(seconds=1e-3)
 
 
@@ -157,7 +159,7 @@ def conclude(
     started, cpu = time.monotonic(), time.process_time()
     preactivations = Preactivations(problem.free)
     counter = LpCounter()
-    summary = _network_summary(problem, preactivations, counter)
+    summary = _network_summary(problem, preactivations, counter, _summary_seconds(tally.statistics))
     reported = bounds(preactivations.network, summary.cuts)
     counts = _Counts(preactivations, tally, tuple(open_cubes), counter, budget or Budget(), _least_bound(reported))
     statistics = tally.statistics + Statistics(
@@ -240,9 +242,14 @@ class _Summary:
     cuts: Cuts
 
 
-def _network_summary(problem: Problem, preactivations: Preactivations, counter: LpCounter) -> _Summary:
+def _summary_seconds(spent: Statistics) -> float:
+    """How long linear programs may look for stable neurons: a small part of what the count took."""
+    return min(max(_SUMMARY_SHARE * spent.wall_seconds, _LEAST_SUMMARY_SECONDS), _MOST_SUMMARY_SECONDS)
+
+
+def _network_summary(problem: Problem, preactivations: Preactivations, counter: LpCounter, seconds: float) -> _Summary:
     network = problem.network
-    known = envelope(preactivations, b"", LpSolver(preactivations.box, counter), seconds=_SUMMARY_SECONDS)
+    known = envelope(preactivations, b"", LpSolver(preactivations.box, counter), seconds=seconds)
     cuts = _cuts(problem, preactivations, known.stable)
     document = {
         "digest": network.digest,
