@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from relucensus import Box, Definition, Network, Problem, Status, count_regions
+from relucensus.errors import UnsupportedProblem
 
 ENGINES = [
     ("brute", "cubes"),
@@ -77,7 +78,11 @@ def test_weights_of_any_size_leave_the_count_alone(engine: str, strategy: str, e
 @pytest.mark.parametrize("reach", [1e300, 1.7e308, 1e-300, 5e-324])
 def test_boxes_of_any_size(engine: str, strategy: str, reach: float) -> None:
     network = arrangement([[1, 0], [0, 1], [1, 1], [1, -1]], [0] * 4)
-    assert counts(network, (engine, strategy), -reach, reach)[0] == 8
+    if engine == "tree" and reach > 1e308:
+        with pytest.raises(UnsupportedProblem, match="boxes up to"):
+            counts(network, (engine, strategy), -reach, reach)
+    else:
+        assert counts(network, (engine, strategy), -reach, reach)[0] == 8
 
 
 def test_a_box_of_one_step_between_floats(engine: str, strategy: str) -> None:
@@ -145,6 +150,11 @@ def test_opposite_neurons_cut_once(engine: str, strategy: str) -> None:
 def test_neurons_that_cancel_in_the_output_merge_regions(engine: str, strategy: str) -> None:
     network = Network.from_arrays([([[1, 0], [-1, 0], [0, 1]], [0, 0, 0]), ([[1, -1, 1]], [0])])
     assert counts(network, (engine, strategy)) == (4, 2, 2)
+
+
+def test_a_neuron_that_follows_another_one_layer_up_merges_regions(engine: str, strategy: str) -> None:
+    network = Network.from_arrays([([[1, 0]], [0]), ([[1], [1]], [0, 1]), ([[1, -1]], [0])])
+    assert counts(network, (engine, strategy)) == (2, 1, 1)
 
 
 def test_equal_maps_that_do_not_touch_stay_two_linear_regions(engine: str, strategy: str) -> None:
@@ -225,6 +235,28 @@ HARD: dict[str, tuple[list[tuple[Rows, Sequence[float]]], Sequence[float], Seque
     ),
     "a wide box": ([([[1.0], [-1.0], [1.0]], [0.0] * 3), ([[1.0, 1.0, 1.0]], [0.0])], [-9e3], [9e3], (2, 2, 2)),
     "a chain of neurons on a subnormal box": ([SINGLE, SINGLE, SINGLE], [-1e-320], [1e-320], (2, 2, 2)),
+    "weights that underflow behind an inactive neuron": (
+        [
+            ([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], [0.0, 0.0, 0.5]),
+            ([[1e300, 1e-300, -1e-300]], [0.0]),
+            SINGLE,
+        ],
+        [-1.0, -1.0],
+        [1.0, 1.0],
+        (9, 6, 6),
+    ),
+    "a bias that underflows": (
+        [([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), ([[1e300, -1e-300]], [1e-300]), SINGLE],
+        [-1.0, 0.5],
+        [1.0, 1.5],
+        (4, 3, 3),
+    ),
+    "a box that reaches across zero by the least float": (
+        [([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])],
+        [-5e-324, -1.0],
+        [1e300, 1.0],
+        (4, 4, 4),
+    ),
     "coefficients below the solver's zero": (
         [([[1.0] + [9e-10] * 7], [1 + 5e-9]), SINGLE],
         [-1.0] * 8,

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from relucensus import Box, Definition, Network, Problem, count_regions
 from relucensus.affine import Preactivations
+from relucensus.count import Tally, conclude, settle
+from relucensus.engines.protocol import OpenCube
 from relucensus.engines.skeleton.subdivision import Subdivision
+from relucensus.values.pattern import Cube
 
 DEFINITIONS = tuple(Definition)
 ENGINES = ["milp", "tree", "skeleton"]
@@ -160,3 +163,18 @@ def test_vertices_edges_and_regions_in_the_plane_satisfy_eulers_relation(sizes: 
     subdivision = Subdivision(Preactivations(problem), b"", 2**30)
     subdivision.run(lambda: False)
     assert subdivision._vertices - subdivision._edges + all_counts(arrays, "tree")[0] == 1
+
+
+@pytest.mark.parametrize("engine", ["brute", *ENGINES])
+@smaller
+@given(arrays=layers(), depth=st.integers(1, 3))
+def test_regions_of_different_cubes_merge_as_those_of_one(arrays: Arrays, depth: int, engine: str) -> None:
+    network = Network.from_arrays(arrays)
+    problem = Problem(network, Box.from_bounds(-1, 1, network.inputs), DEFINITIONS[:3])
+    tally = Tally(prefixes=(0,) * len(network.hidden))
+    for prefix in itertools.product((0, 1), repeat=min(depth, network.neurons)):
+        cube = OpenCube(Cube(bytes(prefix)), 1, 1)
+        if settle(problem, cube, engine="brute").regions:
+            tally = tally.plus(settle(problem, cube, engine=engine))
+    result = conclude(problem, tally, (), engine=engine)
+    assert [count.value for count in result.counts.values()] == all_counts(arrays, "brute", DEFINITIONS[:3])
