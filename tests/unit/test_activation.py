@@ -39,7 +39,7 @@ POINTS = [Fraction(n, 4) for n in range(-32, 33)]
         (ABS, abs),
         (WAVE, lambda z: 0.5 + (z + 1 if z <= -1 else -(z + 1) if z <= 0 else 3 * z - 1 if z <= 2 else z / 3 + 13 / 3)),
     ],
-    ids=str,
+    ids=lambda one: one.to_text() if isinstance(one, Activation) else "",
 )
 def test_an_activation_has_its_values(activation: Activation, function: object) -> None:
     for z in POINTS:
