@@ -10,6 +10,7 @@ import pytest
 from known_cases import NETWORKS, network_problem
 from relucensus import Box, Budget, Definition, Network, Problem, Status, count_regions
 from relucensus.affine import Preactivations
+from relucensus.engines.milp.engine import CubesEngine
 from relucensus.engines.skeleton import handover
 from relucensus.engines.skeleton.engine import SkeletonEngine
 from relucensus.engines.skeleton.subdivision import Subdivision
@@ -23,7 +24,7 @@ Draw = Callable[[np.random.Generator, int, int], np.ndarray]
 @pytest.fixture(autouse=True)
 def _reference_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cubes handed over go to the reference engine, so that these tests speak about one engine more only."""
-    monkeypatch.setattr(handover, "_PLACES", (("relucensus.engines.milp.engine", "CubesEngine"),))
+    monkeypatch.setattr(handover, "TreeEngine", CubesEngine)
 
 
 def generic(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
