@@ -10,6 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -177,7 +178,7 @@ def conclude(
             lps=statistics.lps + counter.lps,
             exact_fallbacks=statistics.exact_fallbacks + counter.exact_fallbacks,
         ),
-        versions=_versions(),
+        versions=dict(_versions()),
     )
 
 
@@ -306,6 +307,7 @@ def _settled(
     return Frontier(problem, chosen_one, budget, sliced, on_progress).settled(workers)
 
 
+@cache
 def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for package in ("relucensus", "highspy", "pyomo", "python-flint", "numpy", "numba"):
