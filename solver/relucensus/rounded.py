@@ -18,9 +18,6 @@ from relucensus.scaling import BalancedLayer, balanced
 from relucensus.values.domain import Box
 from relucensus.values.problem import Problem
 
-UNIT: float = 2.0**-53
-TINY: float = 2.0**-960
-
 
 @dataclass(frozen=True, eq=False)
 class RoundedNetwork:

@@ -1,4 +1,4 @@
-"""The depth-first search over cells cut out by rows, for three coordinates and more.
+"""The depth-first search over cells cut out by rows.
 
 On entering a layer in a cell, every row of the layer is screened once: the rows that divide the cell are the layer's
 candidates, the others are stable there. Then the candidates are decided one after the other in smaller and smaller
@@ -129,7 +129,7 @@ def _enter(s: Directory) -> None:
 @kernel
 def _intervals(s: Directory, layer: int) -> int:
     """Bound every row of the layer on the box around the cell; how many may change sign there."""
-    starts, forms, error_, low, high, point, middle_, reach_ = (
+    starts, forms, error, low, high, point, middles, reaches = (
         ints(s, STARTS),
         table(s, FORMS),
         floats(s, ERROR),
@@ -141,21 +141,21 @@ def _intervals(s: Directory, layer: int) -> int:
     )
     start, end = starts[layer], starts[layer + 1]
     d = point.shape[0]
-    middle, reach = middle_[start:end], reach_[start:end]
+    middle, reach = middles[start:end], reaches[start:end]
     rounding = 2.0**-51 * (d + 4)
     for i in range(end - start):
         middle[i] = forms[d, start + i]
         reach[i] = rounding * abs(middle[i])
     for c in range(d):
-        centre_, half = (low[layer, c] + high[layer, c]) / 2, (high[layer, c] - low[layer, c]) / 2
+        between, half = (low[layer, c] + high[layer, c]) / 2, (high[layer, c] - low[layer, c]) / 2
         half = (1.0 + 2.0**-30) * half + rounding * max(abs(low[layer, c]), abs(high[layer, c]))
         row = forms[c, start:end]
         for i in range(end - start):
-            middle[i] += row[i] * centre_
+            middle[i] += row[i] * between
             reach[i] += abs(row[i]) * half
     left = 0
     for i in range(end - start):
-        reach[i] += error_[start + i] + 2.0**-48 * (d + 4) * (reach[i] + abs(middle[i]) + error_[start + i])
+        reach[i] += error[start + i] + 2.0**-48 * (d + 4) * (reach[i] + abs(middle[i]) + error[start + i])
         left += abs(middle[i]) <= reach[i]
     return left
 
@@ -163,7 +163,7 @@ def _intervals(s: Directory, layer: int) -> int:
 @kernel
 def _screen(s: Directory) -> bool:
     """Screen the layer's rows from the position on; False where a row needs an answer."""
-    at, starts, seen, has, corner_, middle_, reach_, candidates, numbers = (
+    at, starts, seen, has, corner, middle, reach, candidates, numbers = (
         ints(s, AT),
         ints(s, STARTS),
         table(s, SEEN),
@@ -179,8 +179,8 @@ def _screen(s: Directory) -> bool:
         at[POSITION] = i
         at[TOUCHES] = 0
         symbol = constant_symbol(s, i)
-        if symbol == UNKNOWN and abs(middle_[i]) > reach_[i]:
-            symbol = ACTIVE if middle_[i] > 0.0 else INACTIVE
+        if symbol == UNKNOWN and abs(middle[i]) > reach[i]:
+            symbol = ACTIVE if middle[i] > 0.0 else INACTIVE
         has[i] = 0
         if symbol == UNKNOWN:
             symbol = _symbol(s, i)
@@ -191,7 +191,7 @@ def _screen(s: Directory) -> bool:
             numbers[layer] += 1
             if at[FRESH]:
                 has[i] = 1
-                copy(corner_, seen[i])
+                copy(corner, seen[i])
         elif not keep(s, i, symbol):
             return True
     at[POSITION] = 0
@@ -222,8 +222,8 @@ def _decide(s: Directory) -> bool:
 
 @kernel
 def _symbol(s: Directory, i: int) -> int:
-    """The row's symbol on the cell, or DIVIDED with points of both sides in ``sides``, or UNKNOWN."""
-    at, point, sides, seen, has, form_ = (
+    """The row's symbol on the cell, or DIVIDED with points of both sides in SIDES, or UNKNOWN."""
+    at, point, sides, seen, has, values = (
         ints(s, AT),
         floats(s, POINT),
         table(s, SIDES),
@@ -235,14 +235,14 @@ def _symbol(s: Directory, i: int) -> int:
     if at[ANSWER]:
         return accept(s)
     d = point.shape[0]
-    error, size = oriented(s, i, 1.0, form_)
-    here = value_at(form_, point)
+    error, size = oriented(s, i, 1.0, values)
+    here = value_at(values, point)
     if at[BLIND] or abs(here) <= doubt(error, size, d) or size == 0.0:
         return _symbol_blind(s, (error, size))
     mine = 1 if here > 0.0 else 0
     for c in range(d + 1):
-        form_[c] *= -1.0 if mine else 1.0
-    form = (form_, error, size)
+        values[c] *= -1.0 if mine else 1.0
+    form = (values, error, size)
     other = sides[1 - mine]
     copy(point, sides[mine])
     at[VALID] = 3
@@ -278,18 +278,18 @@ def _seen_beyond(s: Directory, form: tuple[Floats, float, float], other: Floats)
 @kernel
 def _symbol_blind(s: Directory, sizes: tuple[float, float]) -> int:
     """The same without an inner point of the cell, or with one on the row's hyperplane."""
-    at, sides, form_ = ints(s, AT), table(s, SIDES), floats(s, FORM)
+    at, sides, values = ints(s, AT), table(s, SIDES), floats(s, FORM)
     error, size = sizes
     if size == 0.0:
         return UNKNOWN
     where = (at[COUNT], at[LAYER])
     at[LPS] += 2
-    positive = centre(s, where, (form_, error, size), sides[1])[0]
+    positive = centre(s, where, (values, error, size), sides[1])[0]
     if positive == EMPTY:
         return INACTIVE
-    for c in range(form_.shape[0]):
-        form_[c] = -form_[c]
-    negative = centre(s, where, (form_, error, size), sides[0])[0]
+    for c in range(values.shape[0]):
+        values[c] = -values[c]
+    negative = centre(s, where, (values, error, size), sides[0])[0]
     if negative == EMPTY:
         return ACTIVE
     at[VALID] = 3

@@ -2,7 +2,7 @@
 
 Throughout: maximise ``f(u)`` subject to ``g_k(u) >= 0`` for m rows and ``lower <= u <= upper`` for d coordinates.
 Variables are numbered coordinates first, then the slacks of the rows. A basic variable of tableau row i is
-``value[i] + sum_j table[i, j] * (move of nonbasic variable j)``. The tableau stays dual feasible, so that its
+``value[i] + sum_j tableau[i, j] * (move of nonbasic variable j)``. The tableau stays dual feasible, so that its
 objective is an upper bound at any time; the long-step ratio test flips boxed variables instead of pivoting on them
 (Maros 2003; Koberstein 2005). Rows are chosen by Devex weights (Forrest & Goldfarb 1992).
 """
@@ -44,7 +44,7 @@ _CHUNK: Final = 16
 def load(s: Directory, rows: Floats, m: int, form: Floats) -> None:
     """Start from the vertex of the box at which the form is largest; `rows` (m, d + 1) and `form` (d + 1,).
 
-    The bounds of the coordinates must stand in ``bounds`` already.
+    The bounds of the coordinates must stand in BOUNDS already.
     """
     tableau, value, weight, basic, column, upper, cost, bounds = (
         table(s, TABLEAU),

@@ -48,7 +48,7 @@ def tied(s: Directory, form: tuple[Floats, float, float]) -> int:
 def _assemble(s: Directory, values: Floats, used: int) -> None:
     """Write the system for the weights: one equation a basic coordinate, one column a nonbasic row.
 
-    The rows of ``solve``: right side, solution, the columns' errors, residual; then the matrix, its inverse and
+    The rows of SOLVE: right side, solution, the columns' errors, residual; then the matrix, its inverse and
     a copy to work on.
     """
     rows, row_error, solve, column = table(s, ROWS), floats(s, ROW_ERROR), table(s, SOLVE), ints(s, COLUMN)
@@ -114,9 +114,9 @@ def _signs_fit(s: Directory, form: tuple[Floats, float], used: int) -> bool:
 
 @kernel
 def _enclosed(s: Directory, n: int, right_off: float) -> bool:
-    """Solve and enclose: the radius goes to ``solve[3, 0]``; False if a matrix within the errors may be singular.
+    """Solve and enclose: the radius goes to ``SOLVE[3, 0]``; False if a matrix within the errors may be singular.
 
-    The right side may be off by `right_off` in every entry, column k of the matrix by ``solve[2, k]``.
+    The right side may be off by `right_off` in every entry, column k of the matrix by ``SOLVE[2, k]``.
     """
     solve = table(s, SOLVE)
     if not _invert(solve, n):
