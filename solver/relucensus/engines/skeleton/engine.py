@@ -25,6 +25,7 @@ from relucensus.engines.skeleton.subdivision import Subdivision
 from relucensus.values.pattern import ACTIVE, INACTIVE, Cube
 from relucensus.values.problem import Budget, Definition, Problem
 from relucensus.values.result import Statistics
+from relucensus.vertices import NoVertex
 
 MOST_INPUTS: Final = 10
 _MOST_BYTES: Final = 3 * 2**29
@@ -84,7 +85,7 @@ class _Settling:
         try:
             self._subdivide()
             return self._counted() if self.subdivision.finished else self._split()
-        except GivesUp:
+        except (GivesUp, NoVertex):
             return self._given_up()
 
     def _single(self) -> Settlement:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from relucensus.affine import Preactivations
 from relucensus.engines.skeleton.cutting import INCONSISTENT, classify, find_cut, join, subdivide
-from relucensus.engines.skeleton.exact import ExactVertices
 from relucensus.engines.skeleton.mesh import (
     NEGATIVE,
     POSITIVE,
@@ -33,6 +32,7 @@ from relucensus.engines.skeleton.stars import patterns, stars, tally
 from relucensus.engines.skeleton.touching import crossed, settle_zeros
 from relucensus.rounded import RoundedNetwork
 from relucensus.values.problem import Problem
+from relucensus.vertices import ExactVertices
 
 _MOST_EXACT: Final = 4096
 _MOST_SCALING: Final = 48
@@ -48,7 +48,7 @@ def _arrays_of(problem: Problem) -> tuple[RoundedNetwork, Net]:
 class Subdivision:
     """The skeleton of a cube's polytope, cut by all rows up to `level`.
 
-    Raises, from every method: GivesUp, OutOfRoom.
+    Raises, from every method: GivesUp, OutOfRoom, NoVertex.
     """
 
     def __init__(self, preactivations: Preactivations, prefix: bytes, most_bytes: int) -> None:

@@ -18,6 +18,7 @@ from relucensus.compiled import directory
 from relucensus.engines.ledger import Ledger
 from relucensus.engines.protocol import Mergeable, OpenCube, Settlement, Support
 from relucensus.engines.tree.exact import Arbiter
+from relucensus.engines.tree.kinship import kinds
 from relucensus.engines.tree.leaf import EVERYTHING, MAPS, NOTHING
 from relucensus.engines.tree.search import run
 from relucensus.engines.tree.state import (
@@ -104,7 +105,7 @@ class Enumeration:
         self.started, self.cpu = time.monotonic(), time.thread_time()
         self.rounded = _rounded(problem)
         mode = _mode(problem)
-        self.arrays = arrays_of(self.rounded, _ROOM if mode else 1)
+        self.arrays = arrays_of(self.rounded, _kinds(problem), _ROOM if mode else 1)
         self.at = self.arrays[AT]
         self.at[DEPTH], self.at[MODE] = cube.depth, mode
         self.arrays[FORCED][: cube.depth] = np.frombuffer(cube.symbols, dtype=np.uint8)
@@ -220,6 +221,11 @@ class Enumeration:
 @lru_cache(maxsize=4)
 def _rounded(problem: Problem) -> RoundedNetwork:
     return RoundedNetwork.of(problem)
+
+
+@lru_cache(maxsize=4)
+def _kinds(problem: Problem) -> NDArray[np.int64]:
+    return kinds(problem.network)
 
 
 @lru_cache(maxsize=4)

@@ -9,17 +9,23 @@ import numpy as np
 
 from relucensus.affine import Preactivations
 from relucensus.compiled import Floats
+from relucensus.engines.tree.polygon import FIRST_ROW, UNSURE, ZERO
 from relucensus.engines.tree.state import (
     ANSWER,
     AT,
+    BASE,
     BOX,
     COUNT,
     ERROR,
     FORMS,
+    LINES,
+    PLANAR,
     ROW_ERROR,
     ROW_NEURON,
     ROWS,
     SIDES,
+    SIGNS,
+    SIZE,
     SYMBOLS,
     VALID,
     Arrays,
@@ -28,6 +34,7 @@ from relucensus.feasibility import Inhabited
 from relucensus.lp import LpCounter, LpSolver
 from relucensus.rounded import RoundedNetwork
 from relucensus.values.pattern import ACTIVE, INACTIVE
+from relucensus.vertices import ExactVertices
 
 
 @dataclass(eq=False)
@@ -43,9 +50,30 @@ class Arbiter:
     def _solver(self) -> LpSolver:
         return LpSolver(self.preactivations.box, self.counter)
 
+    @cached_property
+    def _vertices(self) -> ExactVertices:
+        return ExactVertices(self.preactivations, self.rounded)
+
     def answer(self, arrays: Arrays, neuron: int) -> None:
         """Write the answer for a row of the layer that the search is in."""
         self.answers += 1
+        if arrays[AT][PLANAR]:
+            self._answer_signs(arrays, neuron)
+        else:
+            self._answer_sides(arrays, neuron)
+
+    def _answer_signs(self, arrays: Arrays, neuron: int) -> None:
+        """Write the signs that are still unsure at the current polygon's vertices."""
+        base, size = (int(arrays[AT][place]) for place in (BASE, SIZE))
+        prefix, lines = arrays[SYMBOLS][:neuron].tobytes(), arrays[LINES][base : base + size].tolist()
+        planes = [line if line < FIRST_ROW else FIRST_ROW + int(arrays[ROW_NEURON][line - FIRST_ROW]) for line in lines]
+        for k in range(size):
+            if arrays[SIGNS][k] == UNSURE:
+                sign = self._vertices.sign((planes[k - 1], planes[k]), prefix, neuron)
+                arrays[SIGNS][k] = ZERO + sign
+        arrays[AT][ANSWER] = 1
+
+    def _answer_sides(self, arrays: Arrays, neuron: int) -> None:
         at = arrays[AT]
         path = set(arrays[ROW_NEURON][: at[COUNT]].tolist())
         implied = frozenset(range(neuron)) - path

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from relucensus.compiled import Directory, floats, ints, kernel, symbols, table
 from relucensus.engines.tree.bounds import copy, oriented
+from relucensus.engines.tree.polygon import cut
 from relucensus.engines.tree.state import (
     ANSWER,
     AT,
+    BASE,
     BLIND,
     COUNT,
     DECIDE,
@@ -15,15 +17,18 @@ from relucensus.engines.tree.state import (
     DONE,
     ENTER,
     FORCED,
+    FRAME_BASE,
     FRAME_BLIND,
     FRAME_COUNT,
     FRAME_NEURON,
     FRAME_POINT,
     FRAME_POSITION,
+    FRAME_SIZE,
     FRAME_SYMBOL,
     FRAMES,
     INACTIVE,
     LAYER,
+    PLANAR,
     POINT,
     POSITION,
     PREFIXES,
@@ -32,6 +37,7 @@ from relucensus.engines.tree.state import (
     ROW_SIZE,
     ROWS,
     SIDES,
+    SIZE,
     STAGE,
     STARTS,
     SYMBOLS,
@@ -92,6 +98,8 @@ def divide(s: Directory, i: int) -> None:
         frame_blind[k] = 0 if at[VALID] >> (1 - symbol) & 1 else 1
         copy(sides[1 - symbol], frame_point[k])
         at[FRAMES] += 1
+    if at[PLANAR]:
+        cut(s, i, symbol)
     copy(sides[symbol], point)
     at[BLIND] = 0 if at[VALID] >> symbol & 1 else 1
     _add_row(s, i, symbol)
@@ -125,6 +133,8 @@ def backtrack(s: Directory) -> bool:
     at[BLIND] = frame_blind[k]
     at[STAGE] = DECIDE
     copy(frame_point[k], point)
+    at[BASE] = ints(s, FRAME_BASE)[k]
+    at[SIZE] = ints(s, FRAME_SIZE)[k]
     _add_row(s, i, frame_symbol[k])
     return True
 

@@ -14,6 +14,7 @@ from relucensus.engines.tree.bounds import copy, doubt, oriented, value_at
 from relucensus.engines.tree.forms import constant_symbol, prepare
 from relucensus.engines.tree.leaf import record
 from relucensus.engines.tree.path import accept, backtrack, divide, finish_layer, keep
+from relucensus.engines.tree.polygon import begin, enclose, middle_of, settle_apart, symbol_on
 from relucensus.engines.tree.reach import EMPTY, FOUND, UNSURE, beyond, centre, mixed_with, tighten
 from relucensus.engines.tree.state import (
     ACTIVE,
@@ -43,7 +44,9 @@ from relucensus.engines.tree.state import (
     LOW,
     LPS,
     MIDDLE,
+    MODE,
     NUMBERS,
+    PLANAR,
     POINT,
     POSITION,
     REACH,
@@ -71,6 +74,8 @@ def search(s: Directory, steps: int) -> int:
         if at[STAGE] == ENTER:
             if at[LAYER] == starts.shape[0] - 1:
                 at[STAGE] = LEAF
+                if at[PLANAR] and at[MODE]:
+                    middle_of(s)
                 return LEAF
             _enter(s)
         elif at[STAGE] == LEAF:
@@ -110,6 +115,17 @@ def _enter(s: Directory) -> None:
     layer = at[LAYER]
     if layer > 0:
         prepare(s, layer)
+    elif at[PLANAR]:
+        begin(s)
+    numbers[layer] = 0
+    at[POSITION] = starts[layer]
+    at[STAGE] = SCREEN
+    if at[PLANAR]:
+        enclose(s)
+        _intervals(s, layer)
+        if not settle_apart(s):
+            at[STAGE] = DONE
+        return
     d = point.shape[0]
     before = max(0, layer - 1)
     for c in range(d):
@@ -121,9 +137,6 @@ def _enter(s: Directory) -> None:
         at[LPS] += 2 * d
         _intervals(s, layer)
     copy(point, table(s, ENTERED)[layer])
-    numbers[layer] = 0
-    at[POSITION] = starts[layer]
-    at[STAGE] = SCREEN
 
 
 @kernel
@@ -176,6 +189,8 @@ def _screen(s: Directory) -> bool:
     )
     layer = at[LAYER]
     for i in range(at[POSITION], starts[layer + 1]):
+        if at[PLANAR] and abs(middle[i]) > reach[i]:
+            continue
         at[POSITION] = i
         at[TOUCHES] = 0
         symbol = constant_symbol(s, i)
@@ -232,6 +247,8 @@ def _symbol(s: Directory, i: int) -> int:
         floats(s, FORM),
     )
     at[FRESH] = 0
+    if at[PLANAR]:
+        return symbol_on(s, i)
     if at[ANSWER]:
         return accept(s)
     d = point.shape[0]

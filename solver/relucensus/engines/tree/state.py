@@ -56,6 +56,19 @@ SEEN: Final = next(_number)
 ENTERED: Final = next(_number)
 HAS: Final = next(_number)
 
+# Cells of two coordinates (`polygon`): the stack of vertices CORNERS (M, 3), two coordinates and a radius, and LINES
+# (M,), the line of the side to the next vertex. SIGNS: of one row at the current polygon's vertices. WALLS (4, 3): the
+# box's sides. CENTRAL (N,): whether a row has no constant on any cell. KIND (N,): equal for multiples (`kinship`).
+CORNERS: Final = next(_number)
+LINES: Final = next(_number)
+SIGNS: Final = next(_number)
+UNCUT: Final = next(_number)
+UNCUT_LINES: Final = next(_number)
+CROSSINGS: Final = next(_number)
+WALLS: Final = next(_number)
+CENTRAL: Final = next(_number)
+KIND: Final = next(_number)
+
 # Room for intermediate results.
 FORM: Final = next(_number)
 MULTIPLIERS: Final = next(_number)
@@ -92,6 +105,8 @@ FRAME_COUNT: Final = next(_number)
 FRAME_POSITION: Final = next(_number)
 FRAME_BLIND: Final = next(_number)
 FRAME_POINT: Final = next(_number)
+FRAME_BASE: Final = next(_number)
+FRAME_SIZE: Final = next(_number)
 CANDIDATES: Final = next(_number)
 NUMBERS: Final = next(_number)
 SYMBOLS: Final = next(_number)
@@ -129,17 +144,21 @@ MODE: Final = next(_place)
 KEPT_MAPS: Final = next(_place)
 KEPT_PATTERNS: Final = next(_place)
 HOMOGENEOUS: Final = next(_place)
+PLANAR: Final = next(_place)
+BASE: Final = next(_place)
+SIZE: Final = next(_place)
 PLACES: Final = next(_place)
 
 ENTER, SCREEN, DECIDE, LEAF, DONE, ASK, RUNNING, FULL = range(8)
 INACTIVE, ACTIVE, DIVIDED, UNKNOWN = range(4)
 TIED: Final = 16
+_MOST_PLANAR_ROWS: Final = 4096
 
 Arrays = dict[int, NDArray[Any]]
 
 
-def arrays_of(rounded: RoundedNetwork, room: int) -> Arrays:
-    """The arrays of a search in the whole box, with room to keep so many regions at a time."""
+def arrays_of(rounded: RoundedNetwork, kind: NDArray[np.int64], room: int) -> Arrays:
+    """The arrays of a search in the whole box, with room to keep so many regions at a time; `kind` as in `kinship`."""
     layers = rounded.hidden
     starts = np.cumsum([0, *(len(layer.bias) for layer in layers)]).astype(np.int64)
     none: Floats = np.zeros(0)
@@ -156,11 +175,14 @@ def arrays_of(rounded: RoundedNetwork, room: int) -> Arrays:
     }
     arrays[AT][HOMOGENEOUS] = not bias.any()
     d, rows = len(rounded.lower), int(starts[-1])
+    arrays[AT][PLANAR] = d == 2 and rows <= _MOST_PLANAR_ROWS
     shares = np.random.default_rng(1).uniform(0.5, 1.5, len(rounded.output.bias))
     return (
         arrays
         | _forms(arrays, d, rows, len(layers))
         | _cell(arrays[BOX], rows, len(layers))
+        | _polygons(rows if arrays[AT][PLANAR] else 0)
+        | {CENTRAL: _central(rounded), KIND: kind}
         | _room(d, rows)
         | _path(d, rows, len(layers))
         | _leaves(d, rows, room)
@@ -215,6 +237,29 @@ def _cell(box: Floats, rows: int, layers: int) -> Arrays:
     }
 
 
+def _polygons(rows: int) -> Arrays:
+    """Every row adds one side at most, and leaves one polygon on the path; memory is taken where it is written."""
+    sides = rows + 6
+    return {
+        CORNERS: np.zeros((sides * (sides + 4), 3)),
+        LINES: _ints(sides * (sides + 4)),
+        SIGNS: _bytes(sides),
+        UNCUT: np.zeros((sides, 3)),
+        UNCUT_LINES: _ints(sides),
+        CROSSINGS: np.zeros((2, 3)),
+        WALLS: np.zeros((4, 3)),
+    }
+
+
+def _central(rounded: RoundedNetwork) -> NDArray[np.uint8]:
+    """Rows that have no constant: those of the first layer without a bias, all as long as no layer has one."""
+    central, clear = [np.zeros(0, dtype=np.uint8)], True
+    for number, layer in enumerate(rounded.hidden):
+        clear = clear and not layer.bias.any()
+        central.append(np.where(layer.bias == 0, number == 0 or clear, 0).astype(np.uint8))
+    return np.concatenate(central)
+
+
 def _room(d: int, rows: int) -> Arrays:
     return {
         FORM: np.zeros(d + 1),
@@ -243,7 +288,16 @@ def _room(d: int, rows: int) -> Arrays:
 
 
 def _path(d: int, rows: int, layers: int) -> Arrays:
-    numbers = (FRAME_NEURON, FRAME_SYMBOL, FRAME_COUNT, FRAME_POSITION, FRAME_BLIND, CANDIDATES)
+    numbers = (
+        FRAME_NEURON,
+        FRAME_SYMBOL,
+        FRAME_COUNT,
+        FRAME_POSITION,
+        FRAME_BLIND,
+        FRAME_BASE,
+        FRAME_SIZE,
+        CANDIDATES,
+    )
     return {number: _ints(rows) for number in numbers} | {
         FRAME_POINT: np.zeros((rows, d)),
         NUMBERS: _ints(layers),

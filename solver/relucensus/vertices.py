@@ -14,14 +14,21 @@ from flint import fmpq, fmpq_mat
 
 from relucensus.affine import Preactivations
 from relucensus.arithmetic import RationalPoint
-from relucensus.engines.skeleton.mesh import GivesUp
 from relucensus.rounded import RoundedNetwork
 
 _REMEMBERED: Final = 1024
 
 
+class NoVertex(Exception):
+    """The hyperplanes do not meet in exactly one point."""
+
+
 class ExactVertices:
-    """Exact questions about vertices, each given by its hyperplanes and the symbols of a cell that it belongs to."""
+    """Exact questions about vertices, each given by its hyperplanes and the symbols of a cell that it belongs to.
+
+    A hyperplane's number is ``2 j`` (lower) or ``2 j + 1`` (upper) for the box facets of coordinate j, and ``2 d + row``
+    for the bent hyperplane of a row. Every method raises NoVertex where these do not meet in one point.
+    """
 
     def __init__(self, preactivations: Preactivations, rounded: RoundedNetwork) -> None:
         self._preactivations = preactivations
@@ -75,6 +82,6 @@ class ExactVertices:
         try:
             solution = fmpq_mat(matrix).solve(fmpq_mat(right)).entries()
         except ZeroDivisionError:
-            raise GivesUp("hyperplanes through a vertex are not independent") from None
+            raise NoVertex(f"hyperplanes {planes} do not meet in one point") from None
         common = math.lcm(*(int(value.q) for value in solution))
         return RationalPoint(tuple(int(value.p) * (common // int(value.q)) for value in solution), common)

@@ -1,0 +1,289 @@
+"""Cells of two coordinates as polygons: rows are decided by their signs at the vertices, without linear programs.
+
+A vertex is where the lines of its two sides meet; its float position is off by a radius that is proven from the forms
+of both lines (Cramer's rule on the residuals). A row's sign at a vertex is certain where its value exceeds its error
+and what it may change within the radius. Signs at vertices decide all: a row with both signs divides the cell, one
+with a single sign, or zeros beside it, is stable there. Exact zeros are known where the row and a line of the vertex
+are multiples of each other, and at the origin for rows without a constant; what else is unsure is asked for.
+
+Vertices are kept in one stack, the polygons of the path's frames below the current one. Line 0 to 3 are the lower and
+upper bounds of the first and of the second coordinate, line 4 + k is row k of the path.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from relucensus.compiled import Directory, Floats, floats, ints, kernel, symbols, table
+from relucensus.engines.tree.bounds import copy, doubt, oriented
+from relucensus.engines.tree.state import (
+    ACTIVE,
+    ANSWER,
+    AT,
+    BASE,
+    BENT,
+    BOX,
+    CENTRAL,
+    CORNERS,
+    COUNT,
+    CROSSINGS,
+    DEPTH,
+    DIVIDED,
+    FORCED,
+    FORM,
+    FRAME_BASE,
+    FRAME_SIZE,
+    FRAMES,
+    HIGH,
+    INACTIVE,
+    KIND,
+    LAYER,
+    LINES,
+    LOW,
+    MIDDLE,
+    POINT,
+    REACH,
+    ROW_ERROR,
+    ROW_NEURON,
+    ROW_SIZE,
+    ROWS,
+    SIGNS,
+    SIZE,
+    STARTS,
+    SYMBOLS,
+    TOUCHES,
+    TOUCHING,
+    UNCUT,
+    UNCUT_LINES,
+    UNKNOWN,
+    WALLS,
+)
+
+NEGATIVE: Final = 0
+ZERO: Final = 1
+POSITIVE: Final = 2
+UNSURE: Final = 3
+FIRST_ROW: Final = 4
+_UNIT: Final = 2.0**-52
+_WALL: Final = 2.0**-51
+_ABOVE: Final = 1.0 + 2.0**-30
+
+
+@kernel
+def begin(s: Directory) -> None:
+    """Make the box the current polygon."""
+    at, box, walls, lines = ints(s, AT), table(s, BOX), table(s, WALLS), ints(s, LINES)
+    for k in range(4):
+        for c in range(3):
+            walls[k, c] = 0.0
+        walls[k, k // 2] = 1.0
+        walls[k, 2] = -box[k % 2, k // 2]
+    lines[0], lines[1], lines[2], lines[3] = 2, 1, 3, 0
+    for k in range(4):
+        _place(s, lines[(k + 3) % 4], lines[k], table(s, CORNERS)[k])
+    at[BASE] = 0
+    at[SIZE] = 4
+
+
+@kernel
+def enclose(s: Directory) -> None:
+    """A box around the current polygon for the current layer: LOW, HIGH."""
+    at, corners, box = ints(s, AT), table(s, CORNERS), table(s, BOX)
+    low, high, layer = table(s, LOW), table(s, HIGH), at[LAYER]
+    for c in range(2):
+        least, most = np.inf, -np.inf
+        for k in range(at[BASE], at[BASE] + at[SIZE]):
+            least = min(least, corners[k, c] - corners[k, 2])
+            most = max(most, corners[k, c] + corners[k, 2])
+        low[layer, c] = max(box[0, c], least - _UNIT)
+        high[layer, c] = min(box[1, c], most + _UNIT)
+
+
+@kernel
+def middle_of(s: Directory) -> None:
+    """Put POINT into the middle of the polygon's vertices."""
+    at, corners, point = ints(s, AT), table(s, CORNERS), floats(s, POINT)
+    for c in range(2):
+        total = 0.0
+        for k in range(at[BASE], at[BASE] + at[SIZE]):
+            total += corners[k, c]
+        point[c] = total / at[SIZE]
+
+
+@kernel
+def settle_apart(s: Directory) -> bool:
+    """Give the layer's rows that MIDDLE and REACH decide their symbols; False where the cube has the other one."""
+    at, starts, now, touching = ints(s, AT), ints(s, STARTS), symbols(s, SYMBOLS), symbols(s, TOUCHING)
+    bent, forced, middles, reaches = symbols(s, BENT), symbols(s, FORCED), floats(s, MIDDLE), floats(s, REACH)
+    start, end = starts[at[LAYER]], starts[at[LAYER] + 1]
+    middle, mine, other, has = middles[start:end], now[start:end], touching[start:end], bent[start:end]
+    for i in range(end - start):
+        mine[i] = has[i] & np.uint8(middle[i] > 0.0)
+        other[i] = 0
+    if start < at[DEPTH]:
+        for i in range(start, min(end, at[DEPTH])):
+            if abs(middles[i]) > reaches[i] and now[i] != forced[i]:
+                return False
+    return True
+
+
+@kernel
+def symbol_on(s: Directory, i: int) -> int:
+    """The row's symbol on the current polygon, or DIVIDED, or UNKNOWN; its signs at the vertices go to SIGNS."""
+    at, signs = ints(s, AT), symbols(s, SIGNS)
+    n = at[SIZE]
+    if at[ANSWER]:
+        at[ANSWER] = 0
+    elif not _signs(s, i):
+        return UNKNOWN
+    positive = negative = 0
+    for k in range(n):
+        positive += signs[k] == POSITIVE
+        negative += signs[k] == NEGATIVE
+    if positive and negative:
+        return DIVIDED
+    at[TOUCHES] = positive + negative < n
+    return ACTIVE if positive else INACTIVE
+
+
+@kernel
+def _signs(s: Directory, i: int) -> bool:
+    """Write the row's signs at the vertices; whether all of them are known."""
+    at, corners, signs, form = ints(s, AT), table(s, CORNERS), symbols(s, SIGNS), floats(s, FORM)
+    error, size = oriented(s, i, 1.0, form)
+    base, n = at[BASE], at[SIZE]
+    steep = (abs(form[0]) + abs(form[1]) + error) * _ABOVE
+    off = doubt(error, size, 2) if size > 0.0 else np.inf
+    known = True
+    for k in range(n):
+        value = form[0] * corners[base + k, 0] + form[1] * corners[base + k, 1] + form[2]
+        unsure = off + steep * corners[base + k, 2]
+        if value > unsure:
+            signs[k] = POSITIVE
+        elif value < -unsure:
+            signs[k] = NEGATIVE
+        elif _is_zero(s, i, k):
+            signs[k] = ZERO
+        else:
+            signs[k] = UNSURE
+            known = False
+    return known
+
+
+@kernel
+def _is_zero(s: Directory, i: int, k: int) -> bool:
+    """Whether the row is surely zero at the polygon's vertex k."""
+    at, corners, lines, kind = ints(s, AT), table(s, CORNERS), ints(s, LINES), ints(s, KIND)
+    neuron, base = ints(s, ROW_NEURON), at[BASE]
+    if corners[base + k, 2] == 0.0 and symbols(s, CENTRAL)[i]:
+        return True
+    first, second = lines[base + k], lines[base + (k - 1 if k else at[SIZE] - 1)]
+    if first >= FIRST_ROW and kind[neuron[first - FIRST_ROW]] == kind[i]:
+        return True
+    return bool(second >= FIRST_ROW and kind[neuron[second - FIRST_ROW]] == kind[i])
+
+
+@kernel
+def cut(s: Directory, i: int, symbol: int) -> None:
+    """Go on with the part of the polygon on the symbol's side of row i; the other part goes to the newest frame.
+
+    SIGNS are those of the row. A row of the cube's prefix has made no frame.
+    """
+    at, corners, lines = ints(s, AT), table(s, CORNERS), ints(s, LINES)
+    uncut, uncut_lines, rows, k = table(s, UNCUT), ints(s, UNCUT_LINES), table(s, ROWS), at[COUNT]
+    base, n = at[BASE], at[SIZE]
+    for v in range(n):
+        copy(corners[base + v], uncut[v])
+        uncut_lines[v] = lines[base + v]
+    floats(s, ROW_ERROR)[k], floats(s, ROW_SIZE)[k] = oriented(s, i, 1.0, rows[k])
+    ints(s, ROW_NEURON)[k] = i
+    _cross(s, n)
+    if i >= at[DEPTH]:
+        frame = at[FRAMES] - 1
+        ints(s, FRAME_BASE)[frame] = base
+        ints(s, FRAME_SIZE)[frame] = _clip(s, n, NEGATIVE if symbol else POSITIVE, base)
+        base += ints(s, FRAME_SIZE)[frame]
+    at[SIZE] = _clip(s, n, POSITIVE if symbol else NEGATIVE, base)
+    at[BASE] = base
+
+
+@kernel
+def _cross(s: Directory, n: int) -> None:
+    """Place the vertices at which the newest row crosses the polygon's sides."""
+    signs, lines, crossings = symbols(s, SIGNS), ints(s, UNCUT_LINES), table(s, CROSSINGS)
+    found = 0
+    for k in range(n):
+        here, there = signs[k], signs[k + 1 if k + 1 < n else 0]
+        if here != there and here != ZERO and there != ZERO:
+            _place(s, lines[k], FIRST_ROW + ints(s, AT)[COUNT], crossings[found])
+            found += 1
+
+
+@kernel
+def _clip(s: Directory, n: int, side: int, base: int) -> int:
+    """Write the part of the uncut polygon on one side to the stack at `base`; its number of vertices."""
+    signs, lines, corners = symbols(s, SIGNS), ints(s, LINES), table(s, CORNERS)
+    uncut, uncut_lines, crossings = table(s, UNCUT), ints(s, UNCUT_LINES), table(s, CROSSINGS)
+    new = FIRST_ROW + ints(s, AT)[COUNT]
+    written, found = base, 0
+    for k in range(n):
+        here, there = signs[k], signs[k + 1 if k + 1 < n else 0]
+        if here == side or here == ZERO:
+            copy(uncut[k], corners[written])
+            lines[written] = uncut_lines[k] if here == side or there == side else new
+            written += 1
+        if here != there and here != ZERO and there != ZERO:
+            copy(crossings[found], corners[written])
+            lines[written] = new if here == side else uncut_lines[k]
+            written += 1
+            found += 1
+    return written - base
+
+
+@kernel
+def _place(s: Directory, a: int, b: int, out: Floats) -> None:
+    """Write position and radius of the vertex where two lines meet; radius 0 only for the origin, exactly.
+
+    With p the position, r the residuals and A the coefficients, the vertex is ``p - A^-1 r``. Infinite if A may be
+    singular.
+    """
+    if _is_central(s, a) and _is_central(s, b):
+        out[0] = out[1] = out[2] = 0.0
+        return
+    box = table(s, BOX)
+    f, error_f, size_f = _line(s, a)
+    g, error_g, size_g = _line(s, b)
+    determinant = f[0] * g[1] - f[1] * g[0]
+    x = (f[1] * g[2] - f[2] * g[1]) / determinant
+    y = (f[2] * g[0] - f[0] * g[2]) / determinant
+    x = min(max(x, box[0, 0]), box[1, 0]) if x == x else box[0, 0]
+    y = min(max(y, box[0, 1]), box[1, 1]) if y == y else box[0, 1]
+    vague = error_f * (abs(g[0]) + abs(g[1])) + error_g * (abs(f[0]) + abs(f[1])) + 2.0 * error_f * error_g
+    vague += 4.0 * _UNIT * (abs(f[0] * g[1]) + abs(f[1] * g[0]))
+    certain = abs(determinant) - 1.0625 * vague
+    off_f = abs(f[0] * x + f[1] * y + f[2]) + doubt(error_f, size_f, 2)
+    off_g = abs(g[0] * x + g[1] * y + g[2]) + doubt(error_g, size_g, 2)
+    spread = (max(abs(g[0]), abs(g[1])) + error_g) * off_f + (max(abs(f[0]), abs(f[1])) + error_f) * off_g
+    out[0] = x
+    out[1] = y
+    out[2] = _ABOVE * spread / certain if certain > 0.0 else np.inf
+
+
+@kernel
+def _line(s: Directory, line: int) -> tuple[tuple[float, float, float], float, float]:
+    """The line's form, a bound of its error, and the sum of its absolute values."""
+    if line < FIRST_ROW:
+        walls = table(s, WALLS)
+        return (walls[line, 0], walls[line, 1], walls[line, 2]), _WALL, 2.0 + _WALL
+    rows, k = table(s, ROWS), line - FIRST_ROW
+    return (rows[k, 0], rows[k, 1], rows[k, 2]), floats(s, ROW_ERROR)[k], floats(s, ROW_SIZE)[k]
+
+
+@kernel
+def _is_central(s: Directory, line: int) -> bool:
+    """Whether the line surely goes through the origin of the coordinates."""
+    if line < FIRST_ROW:
+        return bool(table(s, WALLS)[line, 2] == 0.0)
+    return bool(symbols(s, CENTRAL)[ints(s, ROW_NEURON)[line - FIRST_ROW]])
