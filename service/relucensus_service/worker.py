@@ -55,6 +55,7 @@ def _concluded(work: Conclusion) -> Concluded:
         counted.affine_maps,
         counted.mergeable,
         counted.patterns,
+        counted.seen,
         counted.statistics,
     )
     return Concluded(conclude(problem, tally, work.open_cubes, engine=engine, budget=work.budget).to_json())

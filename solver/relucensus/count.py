@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from relucensus.affine import Preactivations
-from relucensus.engines.protocol import OpenCube, Settlement
+from relucensus.engines.protocol import ACTIVE_SEEN, INACTIVE_SEEN, OpenCube, Settlement
 from relucensus.engines.registry import chosen, engine_named
 from relucensus.errors import Disagreement, InvalidRequest, UnsupportedProblem
 from relucensus.frontier import Frontier, Progress, Tally, left_of
@@ -160,7 +160,10 @@ def conclude(
     started, cpu = time.monotonic(), time.process_time()
     preactivations = Preactivations(problem.free)
     counter = LpCounter()
-    summary = _network_summary(problem, preactivations, counter, _summary_seconds(tally.statistics))
+    stable = None if open_cubes else _stable(tally.seen, preactivations.neurons)
+    if stable is None:
+        stable = _shown_stable(preactivations, counter, _summary_seconds(tally.statistics))
+    summary = _network_summary(problem, preactivations, stable)
     reported = bounds(preactivations.network, summary.cuts)
     counts = _Counts(preactivations, tally, tuple(open_cubes), counter, budget or Budget(), _least_bound(reported))
     statistics = tally.statistics + Statistics(
@@ -248,10 +251,21 @@ def _summary_seconds(spent: Statistics) -> float:
     return min(max(_SUMMARY_SHARE * spent.wall_seconds, _LEAST_SUMMARY_SECONDS), _MOST_SUMMARY_SECONDS)
 
 
-def _network_summary(problem: Problem, preactivations: Preactivations, counter: LpCounter, seconds: float) -> _Summary:
+def _stable(seen: bytes, rows: int) -> dict[int, int] | None:
+    """The symbols of the rows that have one in all regions; None if a row was seen in none."""
+    if len(seen) != rows or not all(seen):
+        return None
+    return {row: symbols - INACTIVE_SEEN for row, symbols in enumerate(seen) if symbols in (INACTIVE_SEEN, ACTIVE_SEEN)}
+
+
+def _shown_stable(preactivations: Preactivations, counter: LpCounter, seconds: float) -> dict[int, int]:
+    """The symbols of rows that bounds prove to be stable on the whole box, in so many seconds."""
+    return envelope(preactivations, b"", LpSolver(preactivations.box, counter), seconds=seconds).stable
+
+
+def _network_summary(problem: Problem, preactivations: Preactivations, stable: dict[int, int]) -> _Summary:
     network = problem.network
-    known = envelope(preactivations, b"", LpSolver(preactivations.box, counter), seconds=seconds)
-    cuts = _cuts(problem, preactivations, known.stable)
+    cuts = _cuts(problem, preactivations, stable)
     document = {
         "digest": network.digest,
         "inputs": network.inputs,

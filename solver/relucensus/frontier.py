@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from relucensus.engines.protocol import Engine, Mergeable, OpenCube, Settlement
+from relucensus.engines.protocol import Engine, Mergeable, OpenCube, Settlement, seen_together
 from relucensus.values.pattern import Cube
 from relucensus.values.problem import Budget, Problem
 from relucensus.values.result import Statistics
@@ -29,6 +29,7 @@ class Tally:
     affine_maps: frozenset[bytes] = frozenset()
     mergeable: tuple[Mergeable, ...] = ()
     patterns: int | None = None
+    seen: bytes = b""
     statistics: Statistics = field(default_factory=Statistics)
 
     def plus(self, settlement: Settlement) -> Tally:
@@ -47,6 +48,7 @@ class Sum:
     affine_maps: set[bytes] = field(default_factory=set)
     mergeable: list[Mergeable] = field(default_factory=list)
     patterns: int | None = None
+    seen: bytes = b""
     statistics: Statistics = field(default_factory=Statistics)
 
     @classmethod
@@ -58,6 +60,7 @@ class Sum:
             set(tally.affine_maps),
             list(tally.mergeable),
             tally.patterns,
+            tally.seen,
             tally.statistics,
         )
 
@@ -70,6 +73,7 @@ class Sum:
         self.mergeable += settlement.mergeable
         if settlement.patterns is not None:
             self.patterns = (self.patterns or 0) + settlement.patterns
+        self.seen = seen_together(self.seen, settlement.seen)
         self.statistics += settlement.statistics
 
     def tally(self) -> Tally:
@@ -80,6 +84,7 @@ class Sum:
             frozenset(self.affine_maps),
             tuple(self.mergeable),
             self.patterns,
+            self.seen,
             self.statistics,
         )
 

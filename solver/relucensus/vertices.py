@@ -26,8 +26,8 @@ class NoVertex(Exception):
 class ExactVertices:
     """Exact questions about vertices, each given by its hyperplanes and the symbols of a cell that it belongs to.
 
-    A hyperplane's number is ``2 j`` (lower) or ``2 j + 1`` (upper) for the box facets of coordinate j, and ``2 d + row``
-    for the bent hyperplane of a row. Every method raises NoVertex where these do not meet in one point.
+    A hyperplane's number is ``2 j`` (lower) or ``2 j + 1`` (upper) for the box facets of coordinate j, and
+    ``2 d + row`` for the bent hyperplane of a row. Every method raises NoVertex where these do not meet in one point.
     """
 
     def __init__(self, preactivations: Preactivations, rounded: RoundedNetwork) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
+from relucensus.engines.protocol import Mergeable, OpenCube, Settlement, seen_together
 from relucensus.values.pattern import Cube
 from relucensus.values.result import Statistics
 from relucensus_service.jobs import CHECKING, COUNTING, FrontierCube, JobState, Lease
@@ -136,6 +136,7 @@ def _settlement_values(number: int, phase: int, cube: FrontierCube, settlement: 
         "patterns": settlement.patterns,
         "affine_maps": joined(sorted(settlement.affine_maps)),
         "mergeable": joined_mergeable(settlement.mergeable),
+        "seen": settlement.seen,
         "statistics": settlement.statistics.to_json(),
         "committed_at": database_clock(),
     }
@@ -164,6 +165,7 @@ class _Sum:
     patterns: int | None = None
     affine_maps: set[bytes] = field(default_factory=set)
     mergeable: list[Mergeable] = field(default_factory=list)
+    seen: bytes | None = b""
     statistics: Statistics = field(default_factory=Statistics)
 
     def add(self, row: Any) -> None:
@@ -175,6 +177,7 @@ class _Sum:
             self.patterns = (self.patterns or 0) + row.patterns
         self.affine_maps.update(separated(row.affine_maps))
         self.mergeable.extend(separated_mergeable(row.mergeable))
+        self.seen = None if self.seen is None or row.seen is None else seen_together(self.seen, row.seen)
         self.statistics += Statistics(**row.statistics)
 
     def settlement(self) -> Settlement:
@@ -184,5 +187,6 @@ class _Sum:
             affine_maps=frozenset(self.affine_maps),
             mergeable=tuple(self.mergeable),
             patterns=self.patterns,
+            seen=self.seen or b"",
             statistics=self.statistics,
         )

@@ -95,6 +95,7 @@ settlements: Final = Table(
     Column("patterns", BigInteger),
     Column("affine_maps", LargeBinary, nullable=False),
     Column("mergeable", LargeBinary, nullable=False),
+    Column("seen", LargeBinary, comment="the symbols that every row has in the regions; null before revision 0002"),
     Column("statistics", JSON, nullable=False),
     Column("committed_at", Double, nullable=False),
     Index("ix_settlements_job_number_phase", "job_number", "phase"),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.affine import Preactivations
-from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
+from relucensus.engines.protocol import INACTIVE_SEEN, Mergeable, OpenCube, Settlement
 from relucensus.lp import LpCounter
 from relucensus.merge import described, may_merge_in_simple_position
 from relucensus.theory import most_regions_after
@@ -37,6 +37,7 @@ class Ledger:
         self._prefixes: list[set[bytes]] = [set() for _ in self.preactivations.network.hidden]
         self._maps: set[bytes] = set()
         self._mergeable: list[Mergeable] = []
+        self._seen = np.zeros(self.preactivations.neurons, dtype=np.uint8)
         self._keep = Definition.CLOSED_LINEAR_REGIONS in self.preactivations.problem.definitions
 
     def add(self, patterns: Iterable[bytes]) -> None:
@@ -44,6 +45,7 @@ class Ledger:
         for pattern in patterns:
             self.regions += 1
             self._note(pattern)
+            self._seen |= np.frombuffer(pattern, dtype=np.uint8) + np.uint8(INACTIVE_SEEN)
             digest, mergeable = described(self.preactivations, pattern, keep=self._keep)
             self._maps.add(digest)
             if mergeable is not None:
@@ -52,6 +54,7 @@ class Ledger:
     def add_in_simple_position(self, patterns: NDArray[np.uint8]) -> None:
         """Count these regions (n, N), sorted, none of whose facets lies on the hyperplanes of several neurons."""
         self.regions += len(patterns)
+        self._seen |= np.bitwise_or.reduce(patterns + np.uint8(INACTIVE_SEEN), axis=0, initial=0)
         different = patterns[1:] != patterns[:-1]
         first = np.append(-1, np.where(different.any(axis=1), different.argmax(axis=1), patterns.shape[1]))
         for layer, end in enumerate(self.preactivations.starts[1:]):
@@ -90,6 +93,7 @@ class Ledger:
             affine_maps=frozenset(self._maps),
             mergeable=tuple(self._mergeable),
             patterns=patterns,
+            seen=self._seen.tobytes(),
             statistics=self._statistics(),
         )
 

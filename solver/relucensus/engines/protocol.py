@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from relucensus.values.pattern import Cube
 from relucensus.values.problem import Budget, Problem
 from relucensus.values.result import Statistics
+
+INACTIVE_SEEN: Final = 1
+ACTIVE_SEEN: Final = 2
+
+
+def seen_together(one: bytes, other: bytes) -> bytes:
+    """The symbols seen in one place or the other; an empty one says nothing.
+
+    >>> list(seen_together(bytes([1, 2]), bytes([2, 2])))
+    [3, 2]
+    """
+    both = int.from_bytes(one) | int.from_bytes(other)
+    return both.to_bytes(max(len(one), len(other)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,7 @@ class Settlement:
     `affine_maps`: digests of the affine maps of the regions counted.
     `mergeable`: those among the regions counted that may be one linear region with another.
     `patterns`: activation patterns attained in the closed cube; None where the engine did not count them.
+    `seen`: per row, INACTIVE_SEEN, ACTIVE_SEEN or both: the symbols that it has in regions counted or left open.
     """
 
     regions: int = 0
@@ -57,6 +71,7 @@ class Settlement:
     affine_maps: frozenset[bytes] = frozenset()
     mergeable: tuple[Mergeable, ...] = ()
     patterns: int | None = None
+    seen: bytes = b""
     statistics: Statistics = field(default_factory=Statistics)
 
 

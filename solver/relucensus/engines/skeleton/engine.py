@@ -125,7 +125,8 @@ class _Settling:
             counted = subdivision.after_layer
             blank = [0] * (len(self.problem.network.hidden) - len(counted))
             whole = self._settlement(())
-            return replace(whole, regions=counted[-1] if counted else 1, prefixes=(*blank, *counted))
+            seen = bytes(subdivision.seen)
+            return replace(whole, regions=counted[-1] if counted else 1, prefixes=(*blank, *counted), seen=seen)
         cells = subdivision.cells()
         simple = self.cube.depth == 0 or not subdivision.touched
         done = 0

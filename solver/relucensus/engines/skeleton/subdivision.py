@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.affine import Preactivations
+from relucensus.engines.protocol import ACTIVE_SEEN, INACTIVE_SEEN
 from relucensus.engines.skeleton.cutting import INCONSISTENT, classify, find_cut, join, subdivide
 from relucensus.engines.skeleton.mesh import (
     NEGATIVE,
@@ -65,6 +66,7 @@ class Subdivision:
         self.empty = False
         self.touched = False
         self.after_layer: list[int] = []
+        self.seen = bytearray(preactivations.neurons)
 
     @property
     def finished(self) -> bool:
@@ -144,8 +146,12 @@ class Subdivision:
         symbol = self._prefix[row] if row < len(self._prefix) else None
         if not self._rounded.bent[self._layer][column]:
             self.empty = symbol == 1
+            self.seen[row] = INACTIVE_SEEN
             return
         positive, negative = self._sides(row, column)
+        self.seen[row] = (INACTIVE_SEEN if negative and symbol != 1 else 0) | (
+            ACTIVE_SEEN if positive and symbol != 0 else 0
+        )
         word, mask = row >> 6, np.uint64(1 << (63 - (row & 63)))
         if positive and negative:
             self._divide(row, column)

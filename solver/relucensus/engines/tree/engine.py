@@ -38,6 +38,7 @@ from relucensus.engines.tree.state import (
     LAYER,
     LEAF,
     LPS,
+    MET,
     MODE,
     PATTERNS,
     POINTS,
@@ -126,6 +127,7 @@ class Enumeration:
             open=tuple(left),
             affine_maps=frozenset(self.maps),
             mergeable=tuple(self.mergeable),
+            seen=self.arrays[MET].tobytes(),
             statistics=Statistics(
                 wall_seconds=time.monotonic() - self.started,
                 cpu_seconds=time.thread_time() - self.cpu,

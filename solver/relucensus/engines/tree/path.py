@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from relucensus.compiled import Directory, floats, ints, kernel, symbols, table
 from relucensus.engines.tree.bounds import copy, oriented
 from relucensus.engines.tree.polygon import cut
@@ -28,6 +30,7 @@ from relucensus.engines.tree.state import (
     FRAMES,
     INACTIVE,
     LAYER,
+    MET,
     PLANAR,
     POINT,
     POSITION,
@@ -164,7 +167,11 @@ def finish_layer(s: Directory) -> None:
     """All rows of the layer are decided: the cell is one of the network cut after it."""
     at, starts, prefixes = ints(s, AT), ints(s, STARTS), ints(s, PREFIXES)
     layer = at[LAYER]
-    if at[DEPTH] < starts[layer + 1]:
+    start, end = starts[layer], starts[layer + 1]
+    now, met = symbols(s, SYMBOLS)[start:end], symbols(s, MET)[start:end]
+    for i in range(end - start):
+        met[i] |= np.uint8(1) + now[i]
+    if at[DEPTH] < end:
         prefixes[layer] += 1
     at[LAYER] += 1
     at[STAGE] = ENTER

@@ -216,7 +216,7 @@ def _cross(s: Directory, n: int) -> None:
     found = 0
     for k in range(n):
         here, there = signs[k], signs[k + 1 if k + 1 < n else 0]
-        if here != there and here != ZERO and there != ZERO:
+        if _opposite(here, there):
             _place(s, lines[k], FIRST_ROW + ints(s, AT)[COUNT], crossings[found])
             found += 1
 
@@ -230,16 +230,21 @@ def _clip(s: Directory, n: int, side: int, base: int) -> int:
     written, found = base, 0
     for k in range(n):
         here, there = signs[k], signs[k + 1 if k + 1 < n else 0]
-        if here == side or here == ZERO:
+        if here in (side, ZERO):
             copy(uncut[k], corners[written])
-            lines[written] = uncut_lines[k] if here == side or there == side else new
+            lines[written] = uncut_lines[k] if side in (here, there) else new
             written += 1
-        if here != there and here != ZERO and there != ZERO:
+        if _opposite(here, there):
             copy(crossings[found], corners[written])
             lines[written] = new if here == side else uncut_lines[k]
             written += 1
             found += 1
     return written - base
+
+
+@kernel
+def _opposite(one: int, other: int) -> bool:
+    return bool(one != other and ZERO not in (one, other))
 
 
 @kernel
@@ -258,8 +263,8 @@ def _place(s: Directory, a: int, b: int, out: Floats) -> None:
     determinant = f[0] * g[1] - f[1] * g[0]
     x = (f[1] * g[2] - f[2] * g[1]) / determinant
     y = (f[2] * g[0] - f[0] * g[2]) / determinant
-    x = min(max(x, box[0, 0]), box[1, 0]) if x == x else box[0, 0]
-    y = min(max(y, box[0, 1]), box[1, 1]) if y == y else box[0, 1]
+    x = min(max(x, box[0, 0]), box[1, 0]) if not np.isnan(x) else box[0, 0]
+    y = min(max(y, box[0, 1]), box[1, 1]) if not np.isnan(y) else box[0, 1]
     vague = error_f * (abs(g[0]) + abs(g[1])) + error_g * (abs(f[0]) + abs(f[1])) + 2.0 * error_f * error_g
     vague += 4.0 * _UNIT * (abs(f[0] * g[1]) + abs(f[1] * g[0]))
     certain = abs(determinant) - 1.0625 * vague

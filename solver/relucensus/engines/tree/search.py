@@ -74,8 +74,6 @@ def search(s: Directory, steps: int) -> int:
         if at[STAGE] == ENTER:
             if at[LAYER] == starts.shape[0] - 1:
                 at[STAGE] = LEAF
-                if at[PLANAR] and at[MODE]:
-                    middle_of(s)
                 return LEAF
             _enter(s)
         elif at[STAGE] == LEAF:
@@ -238,6 +236,15 @@ def _decide(s: Directory) -> bool:
 @kernel
 def _symbol(s: Directory, i: int) -> int:
     """The row's symbol on the cell, or DIVIDED with points of both sides in SIDES, or UNKNOWN."""
+    at = ints(s, AT)
+    at[FRESH] = 0
+    if at[PLANAR]:
+        return symbol_on(s, i)
+    return accept(s) if at[ANSWER] else _symbol_by_programs(s, i)
+
+
+@kernel
+def _symbol_by_programs(s: Directory, i: int) -> int:
     at, point, sides, seen, has, values = (
         ints(s, AT),
         floats(s, POINT),
@@ -246,11 +253,6 @@ def _symbol(s: Directory, i: int) -> int:
         symbols(s, HAS),
         floats(s, FORM),
     )
-    at[FRESH] = 0
-    if at[PLANAR]:
-        return symbol_on(s, i)
-    if at[ANSWER]:
-        return accept(s)
     d = point.shape[0]
     error, size = oriented(s, i, 1.0, values)
     here = value_at(values, point)
@@ -325,6 +327,8 @@ def run(s: Directory, residues: Directory, steps: int, most: int) -> int:
             if status != RUNNING:
                 return status
         else:
+            if at[PLANAR] and at[MODE]:
+                middle_of(s)
             room = record(s, residues)
             if at[REGIONS] >= most or not room:
                 return FULL

@@ -98,7 +98,8 @@ MOVES: Final = next(_number)
 # The path: at every division above, the child left to do. CANDIDATES (N,): from a layer's start on, the NUMBERS[layer]
 # rows that divide the cell in which the layer was entered. SYMBOLS (N,): those decided, FORCED (N,): those of the cube.
 # TOUCHING (N,): whether a stable row may be zero somewhere on the closed cell; a row not flagged is nowhere zero there.
-# PREFIXES (L,): cells of the network cut after each layer. AT: the numbers below.
+# PREFIXES (L,): cells of the network cut after each layer. MET (N,): the symbols that a row has in these, 1 + 2 for
+# both. AT: the numbers below.
 FRAME_NEURON: Final = next(_number)
 FRAME_SYMBOL: Final = next(_number)
 FRAME_COUNT: Final = next(_number)
@@ -113,6 +114,7 @@ SYMBOLS: Final = next(_number)
 FORCED: Final = next(_number)
 TOUCHING: Final = next(_number)
 PREFIXES: Final = next(_number)
+MET: Final = next(_number)
 AT: Final = next(_number)
 
 # The regions reached and kept (`leaf`).
@@ -305,6 +307,7 @@ def _path(d: int, rows: int, layers: int) -> Arrays:
         FORCED: _bytes(rows),
         TOUCHING: _bytes(rows),
         PREFIXES: _ints(layers),
+        MET: _bytes(rows),
     }
 
 
