@@ -2,20 +2,25 @@
 
 An affine map with rational entries, taken modulo a prime, has one value at a point of the field. Mixed with drawn
 weights of the outputs it is a polynomial of degree 2; two different ones agree at random points with probability 2/p
-at most (Schwartz-Zippel), so with the primes 2^61 - 1 and 2^57 - 13 the digests of two different maps are equal with a
-probability below 2^-115. The points and weights are fixed once for all, drawn from BLAKE2. Everything is exact integer
-arithmetic; nothing is rounded.
+at most (Schwartz-Zippel). Two maps that differ by multiples of a prime agree everywhere in its field, so the primes,
+too, are drawn: a difference of n binary digits is a multiple of n/60 of the 2^54 primes between 2^60 and 2^61 at most.
+With two primes, the digests of two different maps are equal with a probability below 2^-100 for differences of up to
+600 digits, and below 2^-80 up to a million. Primes, points and weights are drawn from BLAKE2 and the network's digest,
+so that all processes agree on them. Everything is exact integer arithmetic (Montgomery 1985); nothing is rounded.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from typing import Any, Final
 
 import numpy as np
+from flint import fmpz
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -26,12 +31,13 @@ from relucensus.arithmetic import AffineMap
 from relucensus.compiled import Bytes, Directory, Words, directory, entry, ints, kernel, symbols, words
 from relucensus.values.network import Network
 
-_FIELDS: Final = ((61, 1), (57, 13))
-_PRIMES: Final = tuple((1 << bits) - low for bits, low in _FIELDS)
+_FIELDS: Final = 2
+_BITS: Final = 61
+_WORD: Final = 1 << 64
 _SPARSE: Final = 2
 
 
-_STARTS, _OFFSETS, _WEIGHTS, _BIAS, _SLOPES, _OUTPUT, _CONSTANT, _VALUES, _USED, _FRESH = range(10)
+_STARTS, _OFFSETS, _WEIGHTS, _BIAS, _SLOPES, _OUTPUT, _CONSTANT, _VALUES, _USED, _FRESH, _PRIMES = range(11)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +46,8 @@ class Residues:
 
     By number: layer l has rows ``starts[l] .. starts[l + 1]``; its weights (2, ..), one column of the layer below
     after the other, begin at ``offsets[l]``; bias (2, N), slopes (2 N, 2), the mixed output's weights (2, n_L) and
-    constant (2,), values (2, N); the symbols used (N,), and whether there were any.
+    constant (2,), values (2, N); the symbols used (N,), and whether there were any. Every number x stands as
+    ``2^64 x`` modulo the prime. The primes p (2, 2) come with ``-1 / p`` modulo 2^64.
     """
 
     arrays: dict[int, NDArray[Any]]
@@ -80,42 +87,54 @@ def residues_of(network: Network) -> Residues:
         _VALUES: np.zeros((2, rows), dtype=np.uint64),
         _USED: np.zeros(rows, dtype=np.uint8),
         _FRESH: np.zeros(1, dtype=np.uint8),
+        _PRIMES: np.zeros((2, 2), dtype=np.uint64),
     }
-    for field, prime in enumerate(_PRIMES):
-        _fill(arrays, network, field, prime)
+    for field in range(_FIELDS):
+        _fill(arrays, network, field, _prime(network, field))
     return Residues(arrays, directory(arrays))
 
 
 def _fill(arrays: dict[int, NDArray[Any]], network: Network, field: int, prime: int) -> None:
-    point = [_drawn(f"point {field} {j}", prime) for j in range(network.inputs)]
+    arrays[_PRIMES][field] = _words((prime, -pow(prime, -1, _WORD) % _WORD))
+    point = [_drawn(network, f"point {field} {j}") % prime for j in range(network.inputs)]
     for number, layer in enumerate(network.hidden):
         start, end = int(arrays[_STARTS][number]), int(arrays[_STARTS][number + 1])
         weights, bias = _modulo(layer.exact, prime)
         at = int(arrays[_OFFSETS][number])
-        arrays[_WEIGHTS][field, at : at + layer.rows * layer.columns] = _words(
-            weights[i][j] for j in range(layer.columns) for i in range(layer.rows)
+        arrays[_WEIGHTS][field, at : at + layer.rows * layer.columns] = _raised(
+            (weights[i][j] for j in range(layer.columns) for i in range(layer.rows)), prime
         )
-        arrays[_BIAS][field, start:end] = _words(bias)
+        arrays[_BIAS][field, start:end] = _raised(bias, prime)
         for row, activation in enumerate(layer.row_activations):
             pair = (activation.slopes[0], activation.slopes[-1])
-            arrays[_SLOPES][field * len(arrays[_USED]) + start + row] = _words(_residue(slope, prime) for slope in pair)
+            slopes = _raised((_residue(slope, prime) for slope in pair), prime)
+            arrays[_SLOPES][field * len(arrays[_USED]) + start + row] = slopes
         if number == 0:
-            arrays[_VALUES][field, :end] = _words(
-                _dot(row, point, c, prime) for row, c in zip(weights, bias, strict=True)
-            )
+            values = (_dot(row, point, c, prime) for row, c in zip(weights, bias, strict=True))
+            arrays[_VALUES][field, :end] = _raised(values, prime)
     weights, bias = _modulo(network.output.exact, prime)
-    shares = [_drawn(f"output {field} {k}", prime) for k in range(network.outputs)]
+    shares = [_drawn(network, f"output {field} {k}") % prime for k in range(network.outputs)]
     combined = [sum(s * row[j] for s, row in zip(shares, weights, strict=True)) % prime for j in range(len(weights[0]))]
     constant = sum(s * c for s, c in zip(shares, bias, strict=True)) % prime
     if not network.hidden:
         combined, constant = [], _dot(combined, point, constant, prime)
-    arrays[_OUTPUT][field, : len(combined)] = _words(combined)
-    arrays[_CONSTANT][field] = constant
+    arrays[_OUTPUT][field, : len(combined)] = _raised(combined, prime)
+    arrays[_CONSTANT][field] = _raised([constant], prime)
 
 
-def _drawn(label: str, prime: int) -> int:
-    digest = hashlib.blake2b(f"relucensus residues 1 {label}".encode(), digest_size=32).digest()
-    return int.from_bytes(digest, "little") % prime
+def _prime(network: Network, field: int) -> int:
+    """A prime of 61 bits that divides no denominator of the network."""
+    denominators = math.lcm(*(layer.exact.denominator for layer in network.layers))
+    for attempt in count():
+        candidate = _drawn(network, f"prime {field} {attempt}") % (1 << (_BITS - 1)) | (1 << (_BITS - 1)) | 1
+        if fmpz(candidate).is_prime() and denominators % candidate:
+            return candidate
+    raise AssertionError  # pragma: no cover
+
+
+def _drawn(network: Network, label: str) -> int:
+    text = f"relucensus residues 2 {network.digest} {label}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=32).digest(), "little")
 
 
 def _modulo(exact: AffineMap, prime: int) -> tuple[list[list[int]], list[int]]:
@@ -132,7 +151,11 @@ def _dot(row: Sequence[int], point: Sequence[int], constant: int, prime: int) ->
     return (sum(a * b for a, b in zip(row, point, strict=True)) + constant) % prime
 
 
-def _words(numbers: Any) -> Words:
+def _raised(numbers: Iterable[int], prime: int) -> Words:
+    return _words(number * _WORD % prime for number in numbers)
+
+
+def _words(numbers: Iterable[int]) -> Words:
     return np.array(list(numbers), dtype=np.uint64)
 
 
@@ -151,29 +174,26 @@ def _wide_product(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @kernel
-def _product(a: Any, b: Any, field: int) -> Any:
-    """``a * b`` modulo the prime of the field."""
-    bits = np.uint64(57 if field else 61)
-    low = np.uint64(13 if field else 1)
-    mask = (np.uint64(1) << bits) - np.uint64(1)
-    high, rest = _wide_product(a, b)
-    folded = (rest & mask) + low * ((high << (np.uint64(64) - bits)) | (rest >> bits))
-    folded = (folded & mask) + low * (folded >> bits)
-    prime = mask - low + np.uint64(1)
-    return folded - prime if folded >= prime else folded
+def _product(r: Directory, a: Any, b: Any, field: int) -> Any:
+    """The product modulo the prime of the field, divided by 2^64 (Montgomery's reduction)."""
+    primes = words(r, _PRIMES)
+    prime = primes[field, 0]
+    high, low = _wide_product(a, b)
+    folded, _ = _wide_product(low * primes[field, 1], prime)
+    total = high + folded + np.uint64(low != 0)
+    return total - prime if total >= prime else total
 
 
 @kernel
-def _sum(a: Any, b: Any, field: int) -> Any:
-    prime = (np.uint64(1) << np.uint64(57 if field else 61)) - np.uint64(13 if field else 1)
+def _sum(r: Directory, a: Any, b: Any, field: int) -> Any:
+    prime = words(r, _PRIMES)[field, 0]
     total = a + b
     return total - prime if total >= prime else total
 
 
 @kernel
-def _negative(a: Any, field: int) -> Any:
-    prime = (np.uint64(1) << np.uint64(57 if field else 61)) - np.uint64(13 if field else 1)
-    return prime - a if a else a
+def _negative(r: Directory, a: Any, field: int) -> Any:
+    return words(r, _PRIMES)[field, 0] - a if a else a
 
 
 @kernel
@@ -183,7 +203,7 @@ def _add(r: Directory, layer: int, j: int, factor: Any, field: int) -> None:
     start, end = starts[layer], starts[layer + 1]
     at = ints(r, _OFFSETS)[layer] + (j - starts[layer - 1]) * (end - start) - start
     for i in range(start, end):
-        values[field, i] = _sum(values[field, i], _product(factor, weights[field, at + i], field), field)
+        values[field, i] = _sum(r, values[field, i], _product(r, factor, weights[field, at + i], field), field)
 
 
 @kernel
@@ -195,7 +215,7 @@ def _step(r: Directory, j: int, symbol: int, afresh: bool, field: int) -> Any:
         return slopes[row, symbol]
     if symbol == used[j]:
         return np.uint64(0)
-    return _sum(slopes[row, symbol], _negative(slopes[row, used[j]], field), field)
+    return _sum(r, slopes[row, symbol], _negative(r, slopes[row, used[j]], field), field)
 
 
 @kernel
@@ -215,7 +235,7 @@ def _follow(r: Directory, pattern: Bytes, field: int) -> None:
             for i in range(start, end):
                 values[field, i] = bias[field, i]
         for j in range(below, start):
-            factor = _product(_step(r, j, pattern[j], afresh, field), values[field, j], field)
+            factor = _product(r, _step(r, j, pattern[j], afresh, field), values[field, j], field)
             if factor:
                 _add(r, layer, j, factor, field)
         stale = True
@@ -231,8 +251,8 @@ def digest(r: Directory, pattern: Bytes, out: Any) -> None:
         _follow(r, pattern, field)
         total = words(r, _CONSTANT)[field, 0]
         for j in range(last, rows):
-            value = _product(slopes[field * rows + j, pattern[j]], values[field, j], field)
-            total = _sum(total, _product(value, output[field, j - last], field), field)
+            value = _product(r, slopes[field * rows + j, pattern[j]], values[field, j], field)
+            total = _sum(r, total, _product(r, value, output[field, j - last], field), field)
         out[field] = total
     for j in range(rows):
         used[j] = pattern[j]

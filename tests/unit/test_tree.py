@@ -9,12 +9,14 @@ import pytest
 
 from relucensus import Box, Budget, Definition, Layer, Network, Problem, count_regions
 from relucensus.affine import Preactivations
+from relucensus.arithmetic import AffineMap
 from relucensus.compiled import Directory, Floats, directory, entry, ints, symbols, table
 from relucensus.engines.protocol import OpenCube
-from relucensus.engines.tree import simplex, ties
+from relucensus.engines.tree import simplex, state, ties
 from relucensus.engines.tree.bounds import upper_bound
 from relucensus.engines.tree.engine import TreeEngine
 from relucensus.engines.tree.forms import prepare
+from relucensus.engines.tree.kinship import kinds
 from relucensus.engines.tree.state import (
     BOUNDS,
     COST,
@@ -56,6 +58,10 @@ def in_box(network: Network, definitions: tuple[Definition, ...] = ONLY_REGIONS)
     return Problem(network, Box.from_bounds(-1, 1, network.inputs), definitions)
 
 
+def arrays_in(problem: Problem) -> state.Arrays:
+    return arrays_of(RoundedNetwork.of(problem.free), kinds(problem.free.network), 1)
+
+
 @entry
 def _prepare_all(s: Directory) -> None:
     for layer in range(1, ints(s, STARTS).shape[0] - 1):
@@ -74,7 +80,7 @@ def _touch(s: Directory, pattern: Floats) -> None:
 def test_errors_of_forms_are_within_their_bounds(activation: Activation, scale: float) -> None:
     problem = in_box(random_network(1, [3, 8, 8, 8, 6, 1], activation, scale=scale))
     rounded, preactivations = RoundedNetwork.of(problem.free), Preactivations(problem.free)
-    arrays = arrays_of(rounded, 1)
+    arrays = arrays_in(problem)
     table_ = directory(arrays)
     rng = np.random.default_rng(2)
     pattern = rng.integers(0, 2, preactivations.neurons)
@@ -117,7 +123,7 @@ def _bounded(s: Directory, m: int, form: Floats) -> float:
 def test_an_upper_bound_is_not_below_the_exact_one() -> None:
     rng = np.random.default_rng(3)
     for d, m in [(1, 1), (2, 3), (5, 8), (30, 20)]:
-        arrays = arrays_of(RoundedNetwork.of(in_box(random_network(0, [d, 20, 1]))), 1)
+        arrays = arrays_in(in_box(random_network(0, [d, 20, 1])))
         for _ in range(20):
             arrays[ROWS][:m] = rng.normal(size=(m, d + 1))
             arrays[ROW_SIZE][:m] = np.abs(arrays[ROWS][:m]).sum(axis=1)
@@ -152,7 +158,7 @@ def _largest(s: Directory, m: int, form: Floats) -> int:
 def test_a_linear_program_ends_at_a_vertex_that_its_multipliers_prove_best(d: int, m: int, whole: bool) -> None:
     rng = np.random.default_rng(4)
     feasible = 0
-    arrays = arrays_of(RoundedNetwork.of(in_box(random_network(0, [d, 30, 1]))), 1)
+    arrays = arrays_in(in_box(random_network(0, [d, 30, 1])))
     arrays[SOLVE] = np.zeros((2, max(d, m) + 1))
     for _ in range(40):
         rows = rng.integers(-2, 3, (m, d + 1)).astype(float) if whole else rng.normal(size=(m, d + 1))
@@ -234,6 +240,49 @@ def test_digests_are_equal_where_exact_maps_are(activation: Activation) -> None:
             assert by_digest.setdefault(digest, text) == text
             assert by_map.setdefault(text, digest) == digest
         assert 1 < len(by_map) < len(patterns) or activation != RELU
+
+
+@pytest.mark.parametrize("engine", ["tree", "brute", "skeleton", "milp"])
+@pytest.mark.parametrize("factor", [(2**61 - 1) * (2**57 - 13), 2**61 - 1, 3 * 2**200])
+def test_maps_that_differ_by_a_multiple_of_a_prime_are_two_pieces(engine: str, factor: int) -> None:
+    hinge = Layer.from_exact(AffineMap.from_fractions([[Fraction(1), Fraction(2)]], [Fraction(1, 4)]))
+    output = Layer.from_exact(AffineMap.from_fractions([[Fraction(factor)]], [Fraction(1)]))
+    problem = in_box(Network((hinge,), output), (Definition.AFFINE_PIECES, Definition.LINEAR_REGIONS))
+    result = count_regions(problem, engine=engine)
+    assert [count.value for count in result.counts.values()] == [2, 2]
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["generic", "ties"])
+def test_polygons_and_linear_programs_find_the_same_regions(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(12):
+        problem = in_box(random_network(seed, [2, 5, 4, 3, 1], whole=whole), tuple(Definition))
+        by_polygons = count_regions(problem, engine="tree")
+        with monkeypatch.context() as patch:
+            patch.setattr(state, "MOST_PLANAR_ROWS", 0)
+            by_programs = count_regions(problem, engine="tree")
+        assert by_polygons.counts == by_programs.counts
+        assert by_polygons.regions_after_layer == by_programs.regions_after_layer
+        assert by_polygons.statistics.lps < by_programs.statistics.lps
+
+
+def test_multiples_of_a_row_and_lines_through_the_origin_take_no_exact_answers() -> None:
+    rows = [[1, 2], [-2, -4], [0.5, 1], [3, -1], [1, 1]]
+    network = Network.from_arrays([(rows, [0, 0, 0, 0, 0.25]), ([[1, 1, 1, 1, 1]], [0])])
+    assert kinds(network).tolist() == [0, 0, 0, 3, 4]
+    result = count_regions(in_box(network), engine="tree")
+    assert (
+        result.counts[Definition.ACTIVATION_REGIONS].value
+        == count_regions(in_box(network), engine="brute").counts[Definition.ACTIVATION_REGIONS].value
+    )
+    assert result.statistics.exact_fallbacks == 0
+
+
+def test_rows_are_multiples_only_if_they_are_exactly() -> None:
+    thirds = Layer.from_exact(AffineMap.from_fractions([[Fraction(1)], [Fraction(3)]], [Fraction(1, 3), Fraction(1)]))
+    near = Layer.from_arrays([[1.0], [3.0]], [1 / 3, 1.0])
+    output = Layer.from_arrays([[1.0, 1.0]], [0.0])
+    assert kinds(Network((thirds,), output)).tolist() == [0, 0]
+    assert kinds(Network((near,), output)).tolist() == [0, 1]
 
 
 def test_only_ties_take_exact_answers() -> None:

@@ -154,7 +154,7 @@ PLACES: Final = next(_place)
 ENTER, SCREEN, DECIDE, LEAF, DONE, ASK, RUNNING, FULL = range(8)
 INACTIVE, ACTIVE, DIVIDED, UNKNOWN = range(4)
 TIED: Final = 16
-_MOST_PLANAR_ROWS: Final = 4096
+MOST_PLANAR_ROWS: Final = 4096
 
 Arrays = dict[int, NDArray[Any]]
 
@@ -177,7 +177,7 @@ def arrays_of(rounded: RoundedNetwork, kind: NDArray[np.int64], room: int) -> Ar
     }
     arrays[AT][HOMOGENEOUS] = not bias.any()
     d, rows = len(rounded.lower), int(starts[-1])
-    arrays[AT][PLANAR] = d == 2 and rows <= _MOST_PLANAR_ROWS
+    arrays[AT][PLANAR] = d == 2 and rows <= MOST_PLANAR_ROWS
     shares = np.random.default_rng(1).uniform(0.5, 1.5, len(rounded.output.bias))
     return (
         arrays
