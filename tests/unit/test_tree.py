@@ -9,12 +9,13 @@ import pytest
 
 from relucensus import Box, Budget, Definition, Layer, Network, Problem, count_regions
 from relucensus.affine import Preactivations
-from relucensus.arithmetic import AffineMap
+from relucensus.arithmetic import AffineMap, RationalPoint
 from relucensus.compiled import Directory, Floats, directory, entry, ints, symbols, table
 from relucensus.engines.protocol import OpenCube
 from relucensus.engines.tree import simplex, state, ties
 from relucensus.engines.tree.bounds import upper_bound
-from relucensus.engines.tree.engine import TreeEngine
+from relucensus.engines.tree.cones import cones
+from relucensus.engines.tree.engine import Enumeration, TreeEngine
 from relucensus.engines.tree.forms import prepare
 from relucensus.engines.tree.kinship import kinds
 from relucensus.engines.tree.state import (
@@ -268,7 +269,7 @@ def test_polygons_and_linear_programs_find_the_same_regions(whole: bool, monkeyp
 def test_multiples_of_a_row_and_lines_through_the_origin_take_no_exact_answers() -> None:
     rows = [[1, 2], [-2, -4], [0.5, 1], [3, -1], [1, 1]]
     network = Network.from_arrays([(rows, [0, 0, 0, 0, 0.25]), ([[1, 1, 1, 1, 1]], [0])])
-    assert kinds(network).tolist() == [0, 0, 0, 3, 4]
+    assert kinds(network).tolist() == [0, 1, 0, 6, 8]
     result = count_regions(in_box(network), engine="tree")
     assert (
         result.counts[Definition.ACTIVATION_REGIONS].value
@@ -282,7 +283,7 @@ def test_rows_are_multiples_only_if_they_are_exactly() -> None:
     near = Layer.from_arrays([[1.0], [3.0]], [1 / 3, 1.0])
     output = Layer.from_arrays([[1.0, 1.0]], [0.0])
     assert kinds(Network((thirds,), output)).tolist() == [0, 0]
-    assert kinds(Network((near,), output)).tolist() == [0, 1]
+    assert kinds(Network((near,), output)).tolist() == [0, 2]
 
 
 def test_only_ties_take_exact_answers() -> None:
@@ -292,6 +293,45 @@ def test_only_ties_take_exact_answers() -> None:
     assert [result.counts[Definition.ACTIVATION_REGIONS].value for result in (tied, untied)] == [6, 7]
     assert tied.statistics.exact_fallbacks > 0
     assert untied.statistics.exact_fallbacks == 0
+
+
+def without_biases(network: Network) -> Network:
+    return Network.from_arrays([(layer.weights, 0 * layer.bias) for layer in network.layers])
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["generic", "ties"])
+@pytest.mark.parametrize("sizes", [(6, 3, 3, 1), (5, 4, 2, 2, 1), (4, 3, 4, 2)])
+def test_cones_are_counted_in_the_rank_of_the_first_layer(sizes: tuple[int, ...], whole: bool) -> None:
+    for seed in range(4):
+        network = without_biases(random_network(seed, sizes, whole=whole))
+        problem = Problem(network, Box.from_bounds(-0.5, 2, sizes[0]), tuple(Definition))
+        smaller = cones(problem.free)
+        assert smaller is not None
+        assert smaller.problem.network.inputs == np.linalg.matrix_rank(network.hidden[0].weights)
+        found, known = (count_regions(problem, engine=engine) for engine in ("tree", "brute"))
+        assert found.counts == known.counts
+        assert found.regions_after_layer == known.regions_after_layer
+        if not whole and len(network.hidden) == 2:
+            only = count_regions(Problem(network, problem.domain, ONLY_REGIONS), engine="tree")
+            assert only.statistics.exact_fallbacks == 0
+
+
+def test_points_found_in_fewer_coordinates_are_in_their_regions() -> None:
+    network = without_biases(random_network(3, (7, 4, 3, 1)))
+    problem = Problem(network, Box.from_bounds(-0.01, 0.02, 7), (Definition.CLOSED_LINEAR_REGIONS,)).free
+    preactivations = Preactivations(problem)
+    (reached,) = Enumeration(problem, Cube(), Budget()).reached()
+    assert ((reached.points >= -0.01) & (reached.points <= 0.02)).all()
+    for pattern, point in zip(reached.patterns, reached.points, strict=True):
+        assert preactivations.pattern_at(RationalPoint.from_floats(point)) == (pattern.tobytes(), True)
+
+
+@pytest.mark.parametrize(
+    ("bias", "lower"), [(0.0, 0.0), (1e-300, -1.0)], ids=["origin in a corner", "a bias that is nearly zero"]
+)
+def test_only_cones_around_the_origin_are_counted_in_fewer_coordinates(bias: float, lower: float) -> None:
+    network = Network.from_arrays([(np.ones((2, 4)), [bias, 0]), ([[1, 1]], [0])])
+    assert cones(Problem(network, Box.from_bounds(lower, 1, 4)).free) is None
 
 
 def test_networks_without_biases_take_few_exact_answers() -> None:

@@ -17,6 +17,7 @@ from relucensus.arithmetic import RationalPoint
 from relucensus.compiled import directory
 from relucensus.engines.ledger import Ledger
 from relucensus.engines.protocol import Mergeable, OpenCube, Settlement, Support
+from relucensus.engines.tree.cones import Cones, cones
 from relucensus.engines.tree.exact import Arbiter
 from relucensus.engines.tree.kinship import kinds
 from relucensus.engines.tree.leaf import EVERYTHING, MAPS, NOTHING
@@ -104,14 +105,16 @@ class Enumeration:
     def __init__(self, problem: Problem, cube: Cube, budget: Budget) -> None:
         self.problem, self.cube, self.budget = problem, cube, budget
         self.started, self.cpu = time.monotonic(), time.thread_time()
-        self.rounded = _rounded(problem)
+        self.cones = _cones(problem)
+        searched = self.cones.problem if self.cones else problem
+        self.rounded = _rounded(searched)
         mode = _mode(problem)
-        self.arrays = arrays_of(self.rounded, _kinds(problem), _ROOM if mode else 1)
+        self.arrays = arrays_of(self.rounded, _kinds(searched), _ROOM if mode else 1)
         self.at = self.arrays[AT]
         self.at[DEPTH], self.at[MODE] = cube.depth, mode
         self.arrays[FORCED][: cube.depth] = np.frombuffer(cube.symbols, dtype=np.uint8)
         self.residues = _residues(problem).copy() if mode else None
-        self.arbiter = Arbiter(Preactivations(problem), self.rounded)
+        self.arbiter = Arbiter(Preactivations(searched), self.rounded)
         self.maps: set[bytes] = set()
         self.mergeable: list[Mergeable] = []
         self.finished = False
@@ -153,6 +156,7 @@ class Enumeration:
             count = int(self.at[KEPT_PATTERNS])
             patterns, digests = self.arrays[PATTERNS][:count].copy(), self.arrays[DIGESTS][:count].copy()
             points = self.rounded.to_box(self.arrays[POINTS][:count])
+            points = self.cones.to_box(points) if self.cones else points
             self.at[KEPT_MAPS] = self.at[KEPT_PATTERNS] = 0
             if count:
                 yield Reached(patterns, points, digests)
@@ -223,6 +227,11 @@ class Enumeration:
 @lru_cache(maxsize=4)
 def _rounded(problem: Problem) -> RoundedNetwork:
     return RoundedNetwork.of(problem)
+
+
+@lru_cache(maxsize=4)
+def _cones(problem: Problem) -> Cones | None:
+    return cones(problem)
 
 
 @lru_cache(maxsize=4)

@@ -16,6 +16,7 @@ from relucensus.engines.tree.state import (
     BASIS,
     BENT,
     BIAS,
+    DEAD,
     ERROR,
     FORMS,
     GROSS,
@@ -63,6 +64,18 @@ def prepare(s: Directory, layer: int) -> None:
     basis[layer] = version[layer - 1]
     version[layer] += 1
     _bound(s, layer)
+
+
+@kernel
+def note_dead(s: Directory) -> None:
+    """Note the coordinates that no active row of the first layer depends on; only exact zeros stand there as 0.0."""
+    starts, slopes, now = ints(s, STARTS), table(s, SLOPES), symbols(s, SYMBOLS)
+    forms, dead = table(s, FORMS), symbols(s, DEAD)
+    for c in range(dead.shape[0]):
+        dead[c] = 1
+        for j in range(starts[1]):
+            if slopes[j, now[j]] != 0.0 and forms[c, j] != 0.0:
+                dead[c] = 0
 
 
 @kernel

@@ -14,12 +14,16 @@ _NEAR = 2.0**-40
 
 
 def kinds(network: Network) -> NDArray[np.int64]:
-    """A number a row of all hidden layers; equal only for rows of a layer that are multiples of each other."""
-    numbers, start = np.arange(sum(layer.rows for layer in network.hidden), dtype=np.int64), 0
+    """A number for each row of all hidden layers, the same for rows of one layer that are multiples of each other.
+
+    For multiples with a negative factor one number is n and the other n + 1, with n even.
+    """
+    numbers, start = 2 * np.arange(sum(layer.rows for layer in network.hidden), dtype=np.int64), 0
     for layer in network.hidden:
         for first, second in _suspects(layer):
-            if _proportional(layer.exact, first, second):
-                numbers[start + second] = numbers[start + first]
+            factor = _factor(layer.exact, first, second)
+            if factor:
+                numbers[start + second] = numbers[start + first] ^ (factor < 0)
         start += layer.rows
     return numbers
 
@@ -40,10 +44,13 @@ def _suspects(layer: Layer) -> Iterator[tuple[int, int]]:
             yield int(used[order[first]]), int(used[order[k]])
 
 
-def _proportional(exact: AffineMap, first: int, second: int) -> bool:
+def _factor(exact: AffineMap, first: int, second: int) -> int:
+    """A number with the sign of the factor between two rows; 0 if they are not multiples of each other."""
     one, other = _entries(exact, first), _entries(exact, second)
     pivot = max(range(len(one)), key=lambda c: abs(one[c]))
-    return bool(one[pivot] and all(a * other[pivot] == b * one[pivot] for a, b in zip(one, other, strict=True)))
+    if all(a * other[pivot] == b * one[pivot] for a, b in zip(one, other, strict=True)):
+        return one[pivot] * other[pivot]
+    return 0
 
 
 def _entries(exact: AffineMap, row: int) -> list[int]:

@@ -180,9 +180,9 @@ def _is_zero(s: Directory, i: int, k: int) -> bool:
     if corners[base + k, 2] == 0.0 and symbols(s, CENTRAL)[i]:
         return True
     first, second = lines[base + k], lines[base + (k - 1 if k else at[SIZE] - 1)]
-    if first >= FIRST_ROW and kind[neuron[first - FIRST_ROW]] == kind[i]:
+    if first >= FIRST_ROW and kind[neuron[first - FIRST_ROW]] | 1 == kind[i] | 1:
         return True
-    return bool(second >= FIRST_ROW and kind[neuron[second - FIRST_ROW]] == kind[i])
+    return bool(second >= FIRST_ROW and kind[neuron[second - FIRST_ROW]] | 1 == kind[i] | 1)
 
 
 @kernel

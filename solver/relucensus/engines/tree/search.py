@@ -11,7 +11,7 @@ from typing import Final
 
 from relucensus.compiled import Directory, Floats, entry, floats, ints, kernel, symbols, table
 from relucensus.engines.tree.bounds import copy, doubt, oriented, value_at
-from relucensus.engines.tree.forms import constant_symbol, prepare
+from relucensus.engines.tree.forms import constant_symbol, note_dead, prepare
 from relucensus.engines.tree.leaf import record
 from relucensus.engines.tree.path import accept, backtrack, divide, finish_layer, keep
 from relucensus.engines.tree.polygon import begin, enclose, middle_of, settle_apart, symbol_on
@@ -38,7 +38,10 @@ from relucensus.engines.tree.state import (
     FULL,
     HAS,
     HIGH,
+    HOMOGENEOUS,
     INACTIVE,
+    KIN,
+    KIND,
     LAYER,
     LEAF,
     LOW,
@@ -51,6 +54,7 @@ from relucensus.engines.tree.state import (
     POSITION,
     REACH,
     REGIONS,
+    ROW_NEURON,
     RUNNING,
     SCREEN,
     SEEN,
@@ -58,6 +62,7 @@ from relucensus.engines.tree.state import (
     STAGE,
     STARTS,
     STEPS,
+    SYMBOLS,
     TOUCHES,
     UNKNOWN,
     VALID,
@@ -113,6 +118,8 @@ def _enter(s: Directory) -> None:
     layer = at[LAYER]
     if layer > 0:
         prepare(s, layer)
+        if layer == 1 and at[HOMOGENEOUS]:
+            note_dead(s)
     elif at[PLANAR]:
         begin(s)
     numbers[layer] = 0
@@ -240,7 +247,21 @@ def _symbol(s: Directory, i: int) -> int:
     at[FRESH] = 0
     if at[PLANAR]:
         return symbol_on(s, i)
-    return accept(s) if at[ANSWER] else _symbol_by_programs(s, i)
+    if at[ANSWER]:
+        return accept(s)
+    known = _kin_symbol(s, i) if at[KIN] else UNKNOWN
+    return known if known != UNKNOWN else _symbol_by_programs(s, i)
+
+
+@kernel
+def _kin_symbol(s: Directory, i: int) -> int:
+    """The row's symbol where a row that it is a multiple of has divided a cell above; UNKNOWN if none has."""
+    at, kind, neuron, now = ints(s, AT), ints(s, KIND), ints(s, ROW_NEURON), symbols(s, SYMBOLS)
+    for k in range(at[COUNT]):
+        if kind[neuron[k]] | 1 == kind[i] | 1:
+            at[TOUCHES] = 1
+            return int(now[neuron[k]] ^ ((kind[neuron[k]] ^ kind[i]) & 1))
+    return UNKNOWN
 
 
 @kernel

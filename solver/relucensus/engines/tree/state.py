@@ -56,9 +56,13 @@ SEEN: Final = next(_number)
 ENTERED: Final = next(_number)
 HAS: Final = next(_number)
 
+# DEAD (d,): the coordinates of which nothing above the first layer depends in the current cell of that layer.
+DEAD: Final = next(_number)
+
 # Cells of two coordinates (`polygon`): the stack of vertices CORNERS (M, 3), two coordinates and a radius, and LINES
 # (M,), the line of the side to the next vertex. SIGNS: of one row at the current polygon's vertices. WALLS (4, 3): the
-# box's sides. CENTRAL (N,): whether a row has no constant on any cell. KIND (N,): equal for multiples (`kinship`).
+# box's sides. CENTRAL (N,): whether a row has no constant on any cell. KIND (N,): n and n + 1 for multiples
+# (`kinship`).
 CORNERS: Final = next(_number)
 LINES: Final = next(_number)
 SIGNS: Final = next(_number)
@@ -147,6 +151,7 @@ KEPT_MAPS: Final = next(_place)
 KEPT_PATTERNS: Final = next(_place)
 HOMOGENEOUS: Final = next(_place)
 PLANAR: Final = next(_place)
+KIN: Final = next(_place)
 BASE: Final = next(_place)
 SIZE: Final = next(_place)
 PLACES: Final = next(_place)
@@ -177,6 +182,7 @@ def arrays_of(rounded: RoundedNetwork, kind: NDArray[np.int64], room: int) -> Ar
     }
     arrays[AT][HOMOGENEOUS] = not bias.any()
     d, rows = len(rounded.lower), int(starts[-1])
+    arrays[AT][KIN] = len(set((kind | 1).tolist())) < rows
     arrays[AT][PLANAR] = d == 2 and rows <= MOST_PLANAR_ROWS
     shares = np.random.default_rng(1).uniform(0.5, 1.5, len(rounded.output.bias))
     return (
@@ -236,6 +242,7 @@ def _cell(box: Floats, rows: int, layers: int) -> Arrays:
         SEEN: np.zeros((rows, d)),
         ENTERED: np.zeros((layers + 1, d)),
         HAS: _bytes(rows),
+        DEAD: _bytes(d),
     }
 
 

@@ -12,7 +12,20 @@ from __future__ import annotations
 from typing import Final
 
 from relucensus.compiled import Directory, Floats, floats, ints, kernel, symbols, table
-from relucensus.engines.tree.state import BOUNDS, COLUMN, ROW_ERROR, ROWS, SOLVE, TIED, UPPER
+from relucensus.engines.tree.state import (
+    AT,
+    BOUNDS,
+    COLUMN,
+    DEAD,
+    LAYER,
+    ROW_ERROR,
+    ROW_NEURON,
+    ROWS,
+    SOLVE,
+    STARTS,
+    TIED,
+    UPPER,
+)
 
 _UNIT: Final = 2.0**-52
 
@@ -31,7 +44,7 @@ def tied(s: Directory, form: tuple[Floats, float, float]) -> int:
         v = column[j]
         if v >= d:
             used += 1
-        elif bounds[upper[j], v] != 0.0:
+        elif bounds[upper[j], v] != 0.0 and not _vanishes(s, v, values):
             return -1
     if used > TIED:
         return -1
@@ -42,6 +55,23 @@ def tied(s: Directory, form: tuple[Floats, float, float]) -> int:
     for k in range(used):
         positive += solve[1, k] > solve[3, 0]
     return positive
+
+
+@kernel
+def _vanishes(s: Directory, v: int, values: Floats) -> bool:
+    """Whether neither the form nor any nonbasic row depends on coordinate v, exactly.
+
+    In the first layer a weight is 0.0 only if it is zero; above it nothing depends on what is dead.
+    """
+    rows, neuron, column, dead = table(s, ROWS), ints(s, ROW_NEURON), ints(s, COLUMN), symbols(s, DEAD)
+    above, d = ints(s, STARTS)[1], values.shape[0] - 1
+    if not (values[v] == 0.0 if ints(s, AT)[LAYER] == 0 else dead[v] == 1):
+        return False
+    for j in range(d):
+        k = column[j] - d
+        if k >= 0 and not (rows[k, v] == 0.0 if neuron[k] < above else dead[v] == 1):
+            return False
+    return True
 
 
 @kernel
@@ -80,12 +110,13 @@ def _is_basic(s: Directory, coordinate: int, d: int) -> bool:
 @kernel
 def _signs_fit(s: Directory, form: tuple[Floats, float], used: int) -> bool:
     """Whether the weights are surely not negative, and the combination falls away from coordinates' bounds of zero."""
-    rows, row_error, solve, column, upper = (
+    rows, row_error, solve, column, upper, bounds = (
         table(s, ROWS),
         floats(s, ROW_ERROR),
         table(s, SOLVE),
         ints(s, COLUMN),
         symbols(s, UPPER),
+        table(s, BOUNDS),
     )
     values, error = form
     d = values.shape[0] - 1
@@ -95,7 +126,7 @@ def _signs_fit(s: Directory, form: tuple[Floats, float], used: int) -> bool:
             return False
     for j in range(d):
         v = column[j]
-        if v >= d:
+        if v >= d or bounds[upper[j], v] != 0.0:
             continue
         total, doubt = values[v], error + 8.0 * _UNIT * abs(values[v])
         k = 0
