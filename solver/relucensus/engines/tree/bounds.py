@@ -32,24 +32,29 @@ _REACH: Final = 1.0 + 2.0**-40
 
 
 @kernel
+def scale_of(s: Directory, i: int) -> float:
+    """The power of two by which `oriented` scales form i."""
+    forms, largest = table(s, FORMS), 0.0
+    for c in range(forms.shape[0]):
+        largest = max(largest, abs(forms[c, i]))
+    if largest < _LEAST:
+        return 1.0
+    _, exponent = math.frexp(largest)
+    return math.ldexp(1.0, -exponent)
+
+
+@kernel
 def oriented(s: Directory, i: int, sign: float, out: Floats) -> tuple[float, float]:
     """Write ``sign`` times form i, scaled by a power of two; its error and the sum of its absolute values.
 
     That sum is 0, and the form is not scaled, where all values are 0 or so small that nothing is certain of them.
     """
-    forms, error = table(s, FORMS), floats(s, ERROR)[i]
-    largest = size = 0.0
+    forms, scale, size, largest = table(s, FORMS), scale_of(s, i), 0.0, 0.0
     for c in range(out.shape[0]):
-        out[c] = sign * forms[c, i]
-        largest = max(largest, abs(out[c]))
-    if largest < _LEAST:
-        return error, 0.0
-    _, exponent = math.frexp(largest)
-    scale = math.ldexp(1.0, -exponent)
-    for c in range(out.shape[0]):
-        out[c] *= scale
+        out[c] = sign * scale * forms[c, i]
+        largest = max(largest, abs(forms[c, i]))
         size += abs(out[c])
-    return error * scale + _TINY, size
+    return floats(s, ERROR)[i] * scale + _TINY, size if largest >= _LEAST else 0.0
 
 
 @kernel

@@ -21,6 +21,7 @@ from relucensus.engines.tree.state import (
     FORMS,
     GROSS,
     INACTIVE,
+    OFF,
     OFFSETS,
     SLOPES,
     STARTS,
@@ -129,20 +130,30 @@ def _add(s: Directory, layer: int, j: int, slope: float) -> None:
 
 @kernel
 def _bound(s: Directory, layer: int) -> None:
-    """Bound the errors of the layer's forms over the box.
+    """Bound the errors of the layer's forms over the box, and those of their constants.
 
     Every term's factor is at most `size` with error at most `worst`; `terms` additions of two roundings each, and
     the relative error of a weight, a slope and their product (`relucensus.scaling`). A form without terms is a bias.
     """
-    starts, forms, error, gross = ints(s, STARTS), table(s, FORMS), floats(s, ERROR), floats(s, GROSS)
-    terms, bias = ints(s, TERMS)[layer], floats(s, BIAS)
-    size = worst = 0.0
+    starts, forms, error, off, gross = (
+        ints(s, STARTS),
+        table(s, FORMS),
+        floats(s, ERROR),
+        floats(s, OFF),
+        floats(s, GROSS),
+    )
+    terms, bias, d = ints(s, TERMS)[layer], floats(s, BIAS), forms.shape[0] - 1
+    size = worst = constant = worst_off = 0.0
     for j in range(starts[layer - 1], starts[layer]):
         magnitude = 0.0
         for c in range(forms.shape[0]):
             magnitude += abs(forms[c, j])
         size = max(size, magnitude)
         worst = max(worst, error[j])
+        constant = max(constant, abs(forms[d, j]))
+        worst_off = max(worst_off, off[j])
     each = worst + _UNIT * (terms + 8) * (size + worst)
+    each_off = worst_off + _UNIT * (terms + 8) * (constant + worst_off)
     for i in range(starts[layer], starts[layer + 1]):
+        off[i] = 1.0625 * (gross[i] * each_off + _UNIT * (terms + 4) * abs(bias[i])) + _TINY
         error[i] = 1.0625 * (gross[i] * each + _UNIT * (terms + 4) * abs(bias[i])) + _TINY

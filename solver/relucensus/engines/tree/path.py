@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from relucensus.compiled import Directory, floats, ints, kernel, symbols, table
-from relucensus.engines.tree.bounds import copy, oriented
+from relucensus.engines.tree.bounds import copy, oriented, scale_of
 from relucensus.engines.tree.polygon import cut
 from relucensus.engines.tree.state import (
     ANSWER,
@@ -31,12 +31,14 @@ from relucensus.engines.tree.state import (
     INACTIVE,
     LAYER,
     MET,
+    OFF,
     PLANAR,
     POINT,
     POSITION,
     PREFIXES,
     ROW_ERROR,
     ROW_NEURON,
+    ROW_OFF,
     ROW_SIZE,
     ROWS,
     SIDES,
@@ -159,6 +161,7 @@ def _add_row(s: Directory, i: int, symbol: int) -> None:
     row_error[m] = error
     row_size[m] = size
     row_neuron[m] = i
+    floats(s, ROW_OFF)[m] = floats(s, OFF)[i] * scale_of(s, i)
     at[COUNT] += 1
 
 

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from relucensus.compiled import Directory, Floats, floats, ints, kernel, symbols, table
-from relucensus.engines.tree.bounds import copy, doubt, oriented
+from relucensus.engines.tree.bounds import copy, oriented, scale_of
 from relucensus.engines.tree.state import (
     ACTIVE,
     ANSWER,
@@ -43,10 +43,12 @@ from relucensus.engines.tree.state import (
     LINES,
     LOW,
     MIDDLE,
+    OFF,
     POINT,
     REACH,
     ROW_ERROR,
     ROW_NEURON,
+    ROW_OFF,
     ROW_SIZE,
     ROWS,
     SIGNS,
@@ -69,6 +71,7 @@ FIRST_ROW: Final = 4
 _UNIT: Final = 2.0**-52
 _WALL: Final = 2.0**-51
 _ABOVE: Final = 1.0 + 2.0**-30
+_TINY: Final = 2.0**-900
 
 
 @kernel
@@ -153,13 +156,14 @@ def _signs(s: Directory, i: int) -> bool:
     """Write the row's signs at the vertices; whether all of them are known."""
     at, corners, signs, form = ints(s, AT), table(s, CORNERS), symbols(s, SIGNS), floats(s, FORM)
     error, size = oriented(s, i, 1.0, form)
+    offset = floats(s, OFF)[i] * scale_of(s, i) if size > 0.0 else np.inf
     base, n = at[BASE], at[SIZE]
     steep = (abs(form[0]) + abs(form[1]) + error) * _ABOVE
-    off = doubt(error, size, 2) if size > 0.0 else np.inf
     known = True
     for k in range(n):
-        value = form[0] * corners[base + k, 0] + form[1] * corners[base + k, 1] + form[2]
-        unsure = off + steep * corners[base + k, 2]
+        x, y = corners[base + k, 0], corners[base + k, 1]
+        value, doubt = _value((form[0], form[1], form[2]), (error, offset), (x, y))
+        unsure = doubt + steep * corners[base + k, 2]
         if value > unsure:
             signs[k] = POSITIVE
         elif value < -unsure:
@@ -170,6 +174,17 @@ def _signs(s: Directory, i: int) -> bool:
             signs[k] = UNSURE
             known = False
     return known
+
+
+@kernel
+def _value(
+    form: tuple[float, float, float], errors: tuple[float, float], point: tuple[float, float]
+) -> tuple[float, float]:
+    """The form at a point, and a bound of its error; `errors` are those of the form on the box, and of its constant."""
+    x, y = form[0] * point[0], form[1] * point[1]
+    gross = abs(x) + abs(y) + abs(form[2])
+    error = errors[0] * max(abs(point[0]), abs(point[1])) + errors[1]
+    return x + y + form[2], _ABOVE * (error + 6.0 * _UNIT * gross) + _TINY
 
 
 @kernel
@@ -198,6 +213,7 @@ def cut(s: Directory, i: int, symbol: int) -> None:
         copy(corners[base + v], uncut[v])
         uncut_lines[v] = lines[base + v]
     floats(s, ROW_ERROR)[k], floats(s, ROW_SIZE)[k] = oriented(s, i, 1.0, rows[k])
+    floats(s, ROW_OFF)[k] = floats(s, OFF)[i] * scale_of(s, i)
     ints(s, ROW_NEURON)[k] = i
     _cross(s, n)
     if i >= at[DEPTH]:
@@ -258,8 +274,8 @@ def _place(s: Directory, a: int, b: int, out: Floats) -> None:
         out[0] = out[1] = out[2] = 0.0
         return
     box = table(s, BOX)
-    f, error_f, size_f = _line(s, a)
-    g, error_g, size_g = _line(s, b)
+    f, error_f, offset_f = _line(s, a)
+    g, error_g, offset_g = _line(s, b)
     determinant = f[0] * g[1] - f[1] * g[0]
     x = (f[1] * g[2] - f[2] * g[1]) / determinant
     y = (f[2] * g[0] - f[0] * g[2]) / determinant
@@ -268,8 +284,9 @@ def _place(s: Directory, a: int, b: int, out: Floats) -> None:
     vague = error_f * (abs(g[0]) + abs(g[1])) + error_g * (abs(f[0]) + abs(f[1])) + 2.0 * error_f * error_g
     vague += 4.0 * _UNIT * (abs(f[0] * g[1]) + abs(f[1] * g[0]))
     certain = abs(determinant) - 1.0625 * vague
-    off_f = abs(f[0] * x + f[1] * y + f[2]) + doubt(error_f, size_f, 2)
-    off_g = abs(g[0] * x + g[1] * y + g[2]) + doubt(error_g, size_g, 2)
+    residual_f, doubt_f = _value(f, (error_f, offset_f), (x, y))
+    residual_g, doubt_g = _value(g, (error_g, offset_g), (x, y))
+    off_f, off_g = abs(residual_f) + doubt_f, abs(residual_g) + doubt_g
     spread = (max(abs(g[0]), abs(g[1])) + error_g) * off_f + (max(abs(f[0]), abs(f[1])) + error_f) * off_g
     out[0] = x
     out[1] = y
@@ -278,12 +295,12 @@ def _place(s: Directory, a: int, b: int, out: Floats) -> None:
 
 @kernel
 def _line(s: Directory, line: int) -> tuple[tuple[float, float, float], float, float]:
-    """The line's form, a bound of its error, and the sum of its absolute values."""
+    """The line's form, a bound of its error on the box, and one of that of its constant."""
     if line < FIRST_ROW:
         walls = table(s, WALLS)
-        return (walls[line, 0], walls[line, 1], walls[line, 2]), _WALL, 2.0 + _WALL
+        return (walls[line, 0], walls[line, 1], walls[line, 2]), _TINY, _WALL * abs(walls[line, 2])
     rows, k = table(s, ROWS), line - FIRST_ROW
-    return (rows[k, 0], rows[k, 1], rows[k, 2]), floats(s, ROW_ERROR)[k], floats(s, ROW_SIZE)[k]
+    return (rows[k, 0], rows[k, 1], rows[k, 2]), floats(s, ROW_ERROR)[k], floats(s, ROW_OFF)[k]
 
 
 @kernel

@@ -28,11 +28,13 @@ SLOPES: Final = next(_number)
 BENT: Final = next(_number)
 BOX: Final = next(_number)
 
-# The forms of every row on the current cell: FORMS (d + 1, N), a proven bound of the error of each (N,), and GROSS
-# (N,), the sum of the absolute weights of every term added or taken back. USED (N,): the symbols of the layer below
-# that a layer's forms were made with; VERSION, BASIS (L,): whether they still fit; TERMS (L,): additions since afresh.
+# The forms of every row on the current cell: FORMS (d + 1, N), a proven bound of the error of each ERROR (N,), of that
+# of its constant alone OFF (N,), and GROSS (N,), the sum of the absolute weights of every term added or taken back.
+# USED (N,): the symbols of the layer below that a layer's forms were made with; VERSION, BASIS (L,): whether they still
+# fit; TERMS (L,): additions since afresh.
 FORMS: Final = next(_number)
 ERROR: Final = next(_number)
+OFF: Final = next(_number)
 GROSS: Final = next(_number)
 USED: Final = next(_number)
 VERSION: Final = next(_number)
@@ -40,14 +42,15 @@ BASIS: Final = next(_number)
 TERMS: Final = next(_number)
 
 # The current cell: ROWS (M, d + 1) of the path, positive inside, scaled by powers of two; their errors over the box and
-# the sums of their absolute values (M,), the neurons they belong to (M,). LOW, HIGH (L + 1, d): a proven box around the
-# cell for every layer. POINT (d,): inside by a margin that exceeds every error, unless the cell is blind; SIDES (2, d):
-# the same for the two children of a division. SEEN (N, d): vertices beyond a row's hyperplane; HAS (N,): where known;
-# ENTERED (L + 1, d): the points at which the layers were entered.
+# the sums of their absolute values (M,), the neurons they belong to (M,), the errors of their constants (M,). LOW, HIGH
+# (L + 1, d): a proven box around the cell for every layer. POINT (d,): inside by a margin that exceeds every error,
+# unless the cell is blind; SIDES (2, d): the same for the two children of a division. SEEN (N, d): vertices beyond a
+# row's hyperplane; HAS (N,): where known; ENTERED (L + 1, d): the points at which the layers were entered.
 ROWS: Final = next(_number)
 ROW_ERROR: Final = next(_number)
 ROW_SIZE: Final = next(_number)
 ROW_NEURON: Final = next(_number)
+ROW_OFF: Final = next(_number)
 LOW: Final = next(_number)
 HIGH: Final = next(_number)
 POINT: Final = next(_number)
@@ -214,11 +217,15 @@ def _forms(arrays: Arrays, d: int, rows: int, layers: int) -> Arrays:
     forms[d, :first] = arrays[BIAS][:first]
     size = np.abs(forms[:, :first]).sum(axis=0)
     error[:first] = np.where(size > 0, 2.0**-51 * size + 2.0**-960, 0.0)
+    off = np.zeros(rows)
+    constant = np.abs(forms[d, :first])
+    off[:first] = np.where(constant > 0, 2.0**-51 * constant + 2.0**-960, 0.0)
     gross[:first] = np.abs(forms[:d, :first]).sum(axis=0)
     basis = np.full(layers, -1, dtype=np.int64)
     return {
         FORMS: forms,
         ERROR: error,
+        OFF: off,
         GROSS: gross,
         USED: _bytes(rows),
         VERSION: _ints(layers),
@@ -235,6 +242,7 @@ def _cell(box: Floats, rows: int, layers: int) -> Arrays:
         ROW_ERROR: np.zeros(rows + 1),
         ROW_SIZE: np.zeros(rows + 1),
         ROW_NEURON: _ints(rows + 1),
+        ROW_OFF: np.zeros(rows + 1),
         LOW: np.tile(box[0], (layers + 1, 1)),
         HIGH: np.tile(box[1], (layers + 1, 1)),
         POINT: np.clip((box[2] + box[3]) / 2, box[2], box[3]),
