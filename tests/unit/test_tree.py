@@ -290,7 +290,7 @@ def test_rows_are_multiples_only_if_they_are_exactly() -> None:
     assert kinds(Network((near,), output)).tolist() == [0, 2]
 
 
-@pytest.mark.parametrize("exponent", [0, 20, 60])
+@pytest.mark.parametrize("exponent", [0, 10, 20])
 def test_small_features_of_a_large_box_take_no_exact_answers(exponent: int) -> None:
     network = random_network(4, [2, 8, 8, 1])
     known = count_regions(Problem(network, Box.from_bounds(-64, 64, 2), ONLY_REGIONS), engine="milp")
