@@ -1,10 +1,12 @@
-"""Affine scaling: from a cell's point inside the cell towards larger values of a form. It only proposes.
+"""Interior point steps: from a cell's point inside the cell towards larger values of a form. They only propose.
 
-Throughout: the rows of G (m, d) are those of a cell, s the slacks of its rows at the inner point u, f the form's
-coefficients, D the diagonal matrix of ``1 / (1 / (u - lower)^2 + 1 / (upper - u)^2)``. The step ``D (f + G^T y)`` with
-``y = -(G D G^T + S^2)^-1 G D f`` leads to the largest value of the form on an ellipsoid around u inside the cell (Dikin
-1967; Vanderbei, Meketon & Freedman 1986), and y tends to the multipliers of the largest value on the cell. With few
-rows and many coordinates a step costs no more than a few pivots, and it seldom takes many.
+Throughout: the rows of G (m, d) are those of a cell, s their slacks at the inner point u, f the form. A step is
+Newton's for the barrier function ``pull f(u) + sum log(u - lower) + sum log(upper - u) + sum log s`` (Roos,
+Terlaky & Vial, Interior Point Methods for Linear Optimization, 2005), prolonged almost to the border of the cell: with
+w the gradient of that function and D the diagonal matrix of ``1 / (1 / (u - lower)^2 + 1 / (upper - u)^2)`` it is
+``D (w + G^T y)``, where ``(G D G^T + S^2) y = -G D w``; and ``(1 / s + y) / pull`` tends to the multipliers of the
+largest value on the cell. With few rows and many coordinates a step costs no more than a few pivots of a simplex
+method, and few steps tell whether the form is positive anywhere in the cell.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Final
 from relucensus.compiled import Directory, Floats, floats, kernel, reordering, table
 from relucensus.engines.tree.bounds import copy, dot, value_at
 from relucensus.engines.tree.state import (
+    ASCENT,
     BOUNDS,
     CORNER,
     GRADIENT,
@@ -31,8 +34,9 @@ from relucensus.engines.tree.state import (
 BEYOND: Final = 0
 BELOW: Final = 1
 STUCK: Final = 2
-_STEPS: Final = 12
+_STEPS: Final = 20
 _SHARE: Final = 0.97
+_PULL: Final = 2.0
 
 
 @kernel
@@ -52,43 +56,51 @@ def climb(s: Directory, rows: Floats, form: Floats, margin: float) -> int:
     """
     inside, corner = floats(s, INSIDE), floats(s, CORNER)
     _start(s, rows)
+    m, d = rows.shape[0], inside.shape[0]
     for _ in range(_STEPS):
         here = value_at(form, inside)
-        _weigh(s)
-        _assemble(s, rows, form)
-        if not _solve(s, rows.shape[0]):
+        pull = _PULL * (m + d) / abs(here)
+        _weigh(s, rows, form, pull)
+        _assemble(s, rows)
+        if not _solve(s, m):
             return STUCK
-        length = _SHARE * _direction(s, rows, form)
-        rise = length * _rise(s, rows.shape[0])
-        if not rise > 0.0:
+        length = _SHARE * _direction(s, rows)
+        _go(s, length)
+        there = value_at(form, corner)
+        if not there > here:
             return STUCK
-        if here + rise > margin:
-            _go(s, length, corner)
+        if there > margin:
             return BEYOND
-        if here + _most_ahead(s, rows) < -margin:
+        if here + _most_ahead(s, rows, form, pull) < -margin:
             return BELOW
-        _go(s, length, inside)
-        _shorten(s, rows.shape[0], length)
+        copy(corner, inside)
+        _shorten(s, m, length)
     return STUCK
 
 
 @kernel
-def _weigh(s: Directory) -> None:
-    """Write the diagonal D to METRIC."""
-    inside, bounds, metric = floats(s, INSIDE), table(s, BOUNDS), floats(s, METRIC)
+def _weigh(s: Directory, rows: Floats, form: Floats, pull: float) -> None:
+    """Write the diagonal D to METRIC and the gradient w to ASCENT."""
+    inside, bounds, metric, ascent = floats(s, INSIDE), table(s, BOUNDS), floats(s, METRIC), floats(s, ASCENT)
+    slacks, inverses = floats(s, SLACKS), floats(s, MULTIPLIERS)
     lower, upper = bounds[0], bounds[1]
     for c in range(inside.shape[0]):
-        below, above = (inside[c] - lower[c]) ** 2, (upper[c] - inside[c]) ** 2
-        metric[c] = below * above / (below + above)
+        below, above = inside[c] - lower[c], upper[c] - inside[c]
+        metric[c] = (below * above) ** 2 / (below * below + above * above)
+        ascent[c] = pull * form[c] + 1.0 / below - 1.0 / above
+    for k in range(rows.shape[0]):
+        inverses[k] = 1.0 / slacks[k]
+    _add_rows(ascent, rows, inverses)
 
 
 @kernel
-def _assemble(s: Directory, rows: Floats, form: Floats) -> None:
-    """Write the lower triangle of ``G D G^T + S^2`` to NORMAL, with ``f D G^T, f D f`` as the line below it."""
+def _assemble(s: Directory, rows: Floats) -> None:
+    """Write the lower triangle of ``G D G^T + S^2`` to NORMAL, with ``G D w`` as the line below it."""
     normal, metric, scaled, slacks = table(s, NORMAL), floats(s, METRIC), floats(s, SCALED), floats(s, SLACKS)
+    ascent = floats(s, ASCENT)
     m, d = rows.shape[0], metric.shape[0]
     for i in range(m + 1):
-        row = rows[i] if i < m else form
+        row = rows[i] if i < m else ascent
         for c in range(d):
             scaled[c] = metric[c] * row[c]
         k = 0
@@ -100,7 +112,6 @@ def _assemble(s: Directory, rows: Floats, form: Floats) -> None:
         while k < m and k <= i:
             normal[i, k] = dot(scaled, rows[k], d)
             k += 1
-    normal[m, m] = dot(scaled, form, d)
     for k in range(m):
         normal[k, k] += slacks[k] * slacks[k]
 
@@ -142,14 +153,14 @@ def _solve(s: Directory, m: int) -> bool:
 
 
 @kernel
-def _direction(s: Directory, rows: Floats, form: Floats) -> float:
-    """Write ``f + G^T y`` to GRADIENT; how far the step may go until it meets a row or a bound."""
+def _direction(s: Directory, rows: Floats) -> float:
+    """Write ``w + G^T y`` to GRADIENT; how far the step may go until it meets a row or a bound."""
     gradient, inside, slacks, blocked = floats(s, GRADIENT), floats(s, INSIDE), floats(s, SLACKS), floats(s, RATIO)
-    bounds = table(s, BOUNDS)
+    bounds, ascent = table(s, BOUNDS), floats(s, ASCENT)
     m, d = rows.shape[0], inside.shape[0]
     y = table(s, NORMAL)[m + 1]
     for c in range(d):
-        gradient[c] = form[c]
+        gradient[c] = ascent[c]
     _add_rows(gradient, rows, y)
     lower, upper = bounds[0], bounds[1]
     for c in range(d):
@@ -193,34 +204,25 @@ def _largest(values: Floats, count: int) -> float:
 
 
 @kernel
-def _rise(s: Directory, m: int) -> float:
-    """By how much the form rises along the whole direction."""
-    normal = table(s, NORMAL)
-    return float(normal[m, m] + dot(normal[m], normal[m + 1], m))
-
-
-@kernel
-def _most_ahead(s: Directory, rows: Floats) -> float:
-    """By how much the form may be larger anywhere in the cell, by the multipliers y without their negative signs."""
-    gradient, inside, slacks, weights, bounds = (
-        floats(s, SCALED),
+def _most_ahead(s: Directory, rows: Floats, form: Floats, pull: float) -> float:
+    """By how much the form may be larger anywhere in the cell, by the multipliers, which are written."""
+    inside, slacks, weights, combined, bounds = (
         floats(s, INSIDE),
         floats(s, SLACKS),
         floats(s, MULTIPLIERS),
+        floats(s, SCALED),
         table(s, BOUNDS),
     )
-    m, d = rows.shape[0], inside.shape[0]
+    m = rows.shape[0]
     y = table(s, NORMAL)[m + 1]
-    copy(floats(s, GRADIENT), gradient)
     total = 0.0
     for k in range(m):
-        weights[k] = max(0.0, y[k])
+        weights[k] = max(0.0, (1.0 / slacks[k] + y[k]) / pull)
         total += weights[k] * slacks[k]
-        if y[k] < 0.0:
-            row, factor = rows[k], y[k]
-            for c in range(d):
-                gradient[c] -= factor * row[c]
-    return total + _most_in_box(gradient, inside, (bounds[0], bounds[1]))
+    for c in range(inside.shape[0]):
+        combined[c] = form[c]
+    _add_rows(combined, rows, weights)
+    return total + _most_in_box(combined, inside, (bounds[0], bounds[1]))
 
 
 @reordering
@@ -234,11 +236,11 @@ def _most_in_box(gradient: Floats, inside: Floats, box: tuple[Floats, Floats]) -
 
 
 @kernel
-def _go(s: Directory, length: float, target: Floats) -> None:
-    """Write the point at the end of the step."""
-    inside, gradient, metric = floats(s, INSIDE), floats(s, GRADIENT), floats(s, METRIC)
+def _go(s: Directory, length: float) -> None:
+    """Write the point at the end of the step to CORNER."""
+    inside, corner, gradient, metric = floats(s, INSIDE), floats(s, CORNER), floats(s, GRADIENT), floats(s, METRIC)
     for c in range(inside.shape[0]):
-        target[c] = inside[c] + length * metric[c] * gradient[c]
+        corner[c] = inside[c] + length * metric[c] * gradient[c]
 
 
 @kernel

@@ -35,6 +35,7 @@ FOUND: Final = 1
 UNSURE: Final = 2
 _FEW: Final = 12
 _GOOD: Final = 1e-8
+_NEAR: Final = 0.3
 _BESIDE: Final = 1e-9
 
 
@@ -47,7 +48,7 @@ def beyond(s: Directory, where: tuple[int, int], form: tuple[Floats, float, floa
     """
     d = out.shape[0]
     _set_bounds(s, where[1], d)
-    if d > _FEW:
+    if d > max(_FEW, where[0]):
         code = _beyond_by_steps(s, where, form, out)
         if code != UNSURE:
             return code
@@ -131,7 +132,7 @@ def _mixed(s: Directory, m: int, form: tuple[Floats, float, float], way: tuple[F
     if not (there > 0.0 and here < 0.0):
         return -1.0
     cross = here / (here - there)
-    share = 0.5 + 0.5 * cross
+    share = _NEAR + (1.0 - _NEAR) * cross
     for c in range(d):
         out[c] = point[c] + share * (corner[c] - point[c])
         out[c] = min(max(out[c], box[2, c]), box[3, c])

@@ -82,10 +82,11 @@ PIVOTS: Final = next(_number)
 FLIPPED: Final = next(_number)
 MOVES: Final = next(_number)
 
-# The steps of affine scaling (`interior`).
+# The steps of the interior point method (`interior`).
 INSIDE: Final = next(_number)
 SLACKS: Final = next(_number)
 METRIC: Final = next(_number)
+ASCENT: Final = next(_number)
 NORMAL: Final = next(_number)
 SCALED: Final = next(_number)
 GRADIENT: Final = next(_number)
@@ -250,6 +251,7 @@ def _room(d: int, rows: int) -> Arrays:
         INSIDE: np.zeros(d),
         SLACKS: np.zeros(rows),
         METRIC: np.zeros(d),
+        ASCENT: np.zeros(d),
         NORMAL: np.zeros((rows + 2, rows + 2)),
         SCALED: np.zeros(d),
         GRADIENT: np.zeros(d),
