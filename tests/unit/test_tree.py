@@ -12,7 +12,7 @@ from relucensus.affine import Preactivations
 from relucensus.arithmetic import AffineMap, RationalPoint
 from relucensus.compiled import Directory, Floats, directory, entry, ints, symbols, table
 from relucensus.engines.protocol import OpenCube
-from relucensus.engines.tree import simplex, state, ties
+from relucensus.engines.tree import interior, simplex, state, ties
 from relucensus.engines.tree.bounds import upper_bound
 from relucensus.engines.tree.cones import cones
 from relucensus.engines.tree.engine import Enumeration, TreeEngine
@@ -20,12 +20,15 @@ from relucensus.engines.tree.forms import prepare
 from relucensus.engines.tree.kinship import kinds
 from relucensus.engines.tree.state import (
     BOUNDS,
+    CORNER,
     COST,
     ERROR,
     FORMS,
     HIGH,
+    INSIDE,
     LOW,
     MULTIPLIERS,
+    POINT,
     ROW_ERROR,
     ROW_SIZE,
     ROWS,
@@ -183,6 +186,61 @@ def test_a_linear_program_ends_at_a_vertex_that_its_multipliers_prove_best(d: in
         assert abs(combined[d] + np.abs(combined[:d]).sum() - value) < 1e-8 * (1 + weights.sum())
         assert abs(arrays[COST][-1] - value) < 1e-8 * (1 + abs(value))
     assert feasible >= 20
+
+
+@entry
+def _climbed(s: Directory, m: int, form: Floats) -> int:
+    return interior.climb(s, table(s, ROWS)[:m], form, 0.0)
+
+
+@pytest.mark.parametrize(("d", "m"), [(13, 1), (16, 9), (40, 25), (200, 12)])
+def test_steps_inside_a_cell_find_a_point_beyond_a_hyperplane_or_multipliers_that_prove_none(d: int, m: int) -> None:
+    rng = np.random.default_rng(5)
+    arrays = arrays_in(in_box(random_network(0, [d, 30, 1])))
+    arrays[BOUNDS][0, :d], arrays[BOUNDS][1, :d] = -1, 1
+    seen = []
+    for case in range(60):
+        rows, form = rng.normal(size=(m, d + 1)), rng.normal(size=d + 1)
+        point = rng.uniform(-1, 1, d)
+        rows[:, d] = rng.uniform(1e-6, 1, m) - rows[:, :d] @ point
+        form[d] = -rng.uniform(0, np.sqrt(d)) - form[:d] @ point
+        if case % 3 == 0:
+            form[d] = -1.1 * np.abs(form[:d]).sum()
+            form = 0.1 * form - rng.random(m) @ rows
+        arrays[ROWS][:m], arrays[POINT][:] = rows, point
+        largest = arrays[COST][-1] if _largest(directory(arrays), m, form) == simplex.FEASIBLE else None
+        code = _climbed(directory(arrays), m, form)
+        seen.append(code)
+        if code == interior.BEYOND:
+            for place in (arrays[INSIDE], arrays[CORNER]):
+                assert (np.abs(place) < 1).all()
+                assert (rows[:, :d] @ place + rows[:, d] > 0).all()
+            assert form[:d] @ arrays[INSIDE] + form[d] < 0 < form[:d] @ arrays[CORNER] + form[d]
+            assert largest is None or largest > 0
+        elif code == interior.BELOW:
+            assert (arrays[MULTIPLIERS][:m] >= 0).all()
+            combined = form + arrays[MULTIPLIERS][:m] @ rows
+            assert combined[d] + np.abs(combined[:d]).sum() < 0
+            assert largest is None or largest < 0
+    assert seen.count(interior.BEYOND) >= 5
+    assert seen.count(interior.BELOW) >= 5
+    assert seen.count(interior.STUCK) <= 6
+
+
+def test_steps_from_a_point_on_the_box_do_not_mislead() -> None:
+    arrays = arrays_in(in_box(random_network(0, [13, 3, 1])))
+    arrays[BOUNDS][0, :13], arrays[BOUNDS][1, :13] = -1, 1
+    arrays[POINT][:] = -1
+    assert _climbed(directory(arrays), 0, np.array([1.0] * 13 + [0.5])) == interior.STUCK
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("bias", [0, 1])
+def test_cells_with_many_inputs_are_counted_as_by_brute_force(whole: bool, bias: int) -> None:
+    layers = random_network(10, [20, 4, 3, 2, 1], whole=whole).layers
+    problem = in_box(Network.from_arrays([(layer.weights, bias * layer.bias) for layer in layers]))
+    results = [count_regions(problem, engine=engine) for engine in ("tree", "brute")]
+    assert results[0].counts == results[1].counts
 
 
 @entry

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from relucensus.compiled import Directory, Floats, floats, ints, kernel, table
-from relucensus.engines.tree import simplex
+from relucensus.engines.tree import interior, simplex
 from relucensus.engines.tree.bounds import copy, doubt, slack, upper_bound, value_at, within
 from relucensus.engines.tree.state import (
     AT,
@@ -18,6 +18,7 @@ from relucensus.engines.tree.state import (
     FORM,
     HIGH,
     HOMOGENEOUS,
+    INSIDE,
     KEPT,
     LIFTED,
     LOW,
@@ -32,7 +33,9 @@ from relucensus.engines.tree.ties import tied
 EMPTY: Final = 0
 FOUND: Final = 1
 UNSURE: Final = 2
+_FEW: Final = 12
 _GOOD: Final = 1e-8
+_NEAR: Final = 0.3
 _BESIDE: Final = 1e-9
 
 
@@ -40,14 +43,36 @@ _BESIDE: Final = 1e-9
 def beyond(s: Directory, where: tuple[int, int], form: tuple[Floats, float, float], out: Floats) -> int:
     """Whether the form is positive inside the cell, at whose point it is negative; a point where it is goes to `out`.
 
-    `where` is (number of the cell's rows, layer), `form` (values, error, size). The vertex at which the form is
-    largest is written to CORNER.
+    `where` is (number of the cell's rows, layer), `form` (values, error, size). A point of the cell far beyond the
+    form's hyperplane is written to CORNER.
     """
+    d = out.shape[0]
+    _set_bounds(s, where[1], d)
+    if d > max(_FEW, where[0]):
+        code = _beyond_by_steps(s, where, form, out)
+        if code != UNSURE:
+            return code
+    return _beyond_by_pivots(s, where, form, out)
+
+
+@kernel
+def _beyond_by_steps(s: Directory, where: tuple[int, int], form: tuple[Floats, float, float], out: Floats) -> int:
+    m, layer = where
+    values, error, size = form
+    code = interior.climb(s, table(s, ROWS)[:m], values, 4.0 * doubt(error, size, out.shape[0]))
+    if code == interior.BEYOND:
+        return _inner(s, where, form, (floats(s, INSIDE), floats(s, CORNER)), out)
+    if code == interior.BELOW and upper_bound(s, m, layer, values, error) < 0.0:
+        return EMPTY
+    return UNSURE
+
+
+@kernel
+def _beyond_by_pivots(s: Directory, where: tuple[int, int], form: tuple[Floats, float, float], out: Floats) -> int:
     at, cost, multipliers, corner = ints(s, AT), floats(s, COST), floats(s, MULTIPLIERS), floats(s, CORNER)
     m, layer = where
     values, error, size = form
-    d = values.shape[0] - 1
-    _set_bounds(s, layer, d)
+    d = out.shape[0]
     simplex.load(s, table(s, ROWS), m, values)
     margin = 4.0 * doubt(error, size, d)
     status = simplex.improve(s, m, d, -margin)
@@ -61,7 +86,7 @@ def beyond(s: Directory, where: tuple[int, int], form: tuple[Floats, float, floa
         return UNSURE
     simplex.vertex(s, m, d, corner)
     if cost[-1] > margin:
-        return _inner(s, where, form, corner, out)
+        return _inner(s, where, form, (floats(s, POINT), corner), out)
     simplex.multipliers(s, m, d, multipliers)
     if upper_bound(s, m, layer, values, error) < 0.0:
         return EMPTY
@@ -74,9 +99,11 @@ def beyond(s: Directory, where: tuple[int, int], form: tuple[Floats, float, floa
 
 
 @kernel
-def _inner(s: Directory, where: tuple[int, int], form: tuple[Floats, float, float], corner: Floats, out: Floats) -> int:
+def _inner(
+    s: Directory, where: tuple[int, int], form: tuple[Floats, float, float], way: tuple[Floats, Floats], out: Floats
+) -> int:
     """An inner point on the way to a corner where the form is positive, or a better centred one if that is poor."""
-    mixed = _mixed(s, where[0], form, corner, out)
+    mixed = _mixed(s, where[0], form, way, out)
     if mixed > _GOOD:
         return FOUND
     kept = floats(s, KEPT)
@@ -91,19 +118,21 @@ def _inner(s: Directory, where: tuple[int, int], form: tuple[Floats, float, floa
 @kernel
 def mixed_with(s: Directory, m: int, form: tuple[Floats, float, float], corner: Floats, out: Floats) -> bool:
     """Whether a point between the cell's point and a corner is surely inside, the form positive; written to `out`."""
-    return bool(_mixed(s, m, form, corner, out) > 0.0)
+    return bool(_mixed(s, m, form, (floats(s, POINT), corner), out) > 0.0)
 
 
 @kernel
-def _mixed(s: Directory, m: int, form: tuple[Floats, float, float], corner: Floats, out: Floats) -> float:
-    box, point = table(s, BOX), floats(s, POINT)
+def _mixed(s: Directory, m: int, form: tuple[Floats, float, float], way: tuple[Floats, Floats], out: Floats) -> float:
+    """The certain slack of a point on the way, between the form's hyperplane and the end; -1 if there is none."""
+    box = table(s, BOX)
+    point, corner = way
     values, error, size = form
     d = out.shape[0]
     here, there = value_at(values, point), value_at(values, corner)
     if not (there > 0.0 and here < 0.0):
         return -1.0
     cross = here / (here - there)
-    share = 0.5 + 0.5 * cross
+    share = _NEAR + (1.0 - _NEAR) * cross
     for c in range(d):
         out[c] = point[c] + share * (corner[c] - point[c])
         out[c] = min(max(out[c], box[2, c]), box[3, c])

@@ -102,6 +102,15 @@ PIVOTS: Final = next(_number)
 FLIPPED: Final = next(_number)
 MOVES: Final = next(_number)
 
+# The steps of the interior point method (`interior`).
+INSIDE: Final = next(_number)
+SLACKS: Final = next(_number)
+METRIC: Final = next(_number)
+ASCENT: Final = next(_number)
+NORMAL: Final = next(_number)
+SCALED: Final = next(_number)
+GRADIENT: Final = next(_number)
+
 # The path: at every division above, the child left to do. CANDIDATES (N,): from a layer's start on, the NUMBERS[layer]
 # rows that divide the cell in which the layer was entered. SYMBOLS (N,): those decided, FORCED (N,): those of the cube.
 # TOUCHING (N,): whether a stable row may be zero somewhere on the closed cell; a row not flagged is nowhere zero there.
@@ -301,6 +310,13 @@ def _room(d: int, rows: int) -> Arrays:
         PIVOTS: np.zeros(d + 1),
         FLIPPED: _ints(d + 1),
         MOVES: np.zeros(d + 1),
+        INSIDE: np.zeros(d),
+        SLACKS: np.zeros(rows),
+        METRIC: np.zeros(d),
+        ASCENT: np.zeros(d),
+        NORMAL: np.zeros((rows + 2, rows + 2)),
+        SCALED: np.zeros(d),
+        GRADIENT: np.zeros(d),
     }
 
 
