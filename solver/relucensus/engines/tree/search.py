@@ -137,7 +137,7 @@ def _enter(s: Directory) -> None:
         low[layer, c] = low[before, c] if layer else box[0, c]
         high[layer, c] = high[before, c] if layer else box[1, c]
     left = _intervals(s, layer)
-    if at[COUNT] > 0 and d <= _MOST_TIGHTENED and left > d:
+    if at[COUNT] > 0 and d <= _MOST_TIGHTENED and left > 2 * d:
         tighten(s, at[COUNT], layer)
         at[LPS] += 2 * d
         _intervals(s, layer)
