@@ -73,7 +73,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     yield database
     if not sqlite:
         with database.write() as connection:
-            connection.execute(text("TRUNCATE jobs, models, runners RESTART IDENTITY CASCADE"))
+            connection.execute(text("TRUNCATE jobs, models, runners, api_keys, usage RESTART IDENTITY CASCADE"))
     database.close()
 
 

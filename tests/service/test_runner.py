@@ -11,7 +11,7 @@ import pytest
 from relucensus.engines.protocol import OpenCube, Settlement
 from relucensus.values.pattern import Cube
 from relucensus_service.cluster import Ticket
-from relucensus_service.jobs import Job, JobState, root_cube
+from relucensus_service.jobs import Job, JobState, NewJob, root_cube
 from relucensus_service.runner import Runner
 from relucensus_service.settings import Settings
 from relucensus_service.store import Database, Store
@@ -94,7 +94,7 @@ def store(sqlite_url: str) -> Iterator[Store]:
 @pytest.fixture
 def queue(store: Store, model: str, request_document: Document) -> Callable[..., None]:
     def queue(name: str = "job", **request: Any) -> None:
-        store.jobs.create(name, model=model, request=request_document(**request), root=root_cube(DEPTH))
+        store.jobs.create(NewJob(name, model, request_document(**request), root_cube(DEPTH)))
 
     return queue
 
@@ -430,5 +430,5 @@ def test_stopping_hands_the_jobs_back(store: Store, queue: Queue) -> None:
     runner, _ = runner_on(store, lambda _: None)
     threading.Timer(0.2, stop.set).start()
     runner.run(stop)
-    assert store.leases.workers_alive(10) is None
+    assert store.leases.beats(10) == []
     assert store.leases.claim("other", ()) is not None
