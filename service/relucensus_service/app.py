@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -11,14 +12,17 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 
 from relucensus.errors import CensusError
 from relucensus_service import problems
 from relucensus_service.context import Context
 from relucensus_service.intake import Intake
+from relucensus_service.metrics import Metrics
+from relucensus_service.observing import Observed
 from relucensus_service.problems import MEDIA_TYPE, Problem, Refusal
-from relucensus_service.routes import count, models, operations
+from relucensus_service.routes import count, events, models, operations, regions
 from relucensus_service.routes.documentation import with_request_schema
 from relucensus_service.schemas import problem_of_field_errors
 from relucensus_service.settings import Settings
@@ -34,10 +38,16 @@ _DESCRIPTION: Final = (
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The application on this store."""
     app = FastAPI(title="relucensus", version=version("relucensus"), description=_DESCRIPTION, lifespan=_lifespan)
-    app.state.context = Context(settings, store)
+    metrics = Metrics(store)
+    listings = asyncio.Semaphore(settings.regions_at_once)
+    app.state.context = Context(settings, store, metrics, listings)
     app.state.intake = Intake(settings)
     app.add_middleware(UploadLimit, limit=settings.upload_limit)
-    for router in (count.router, models.router, operations.router):
+    if settings.cors_origins:
+        origins = [origin.strip() for origin in settings.cors_origins.split(",")]
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(Observed, metrics=metrics)
+    for router in (count.router, events.router, regions.router, models.router, operations.router):
         app.include_router(router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(CensusError, _refused_by_the_library)
@@ -60,7 +70,7 @@ def _answer(problem: Problem, headers: Any = None) -> JSONResponse:
 
 
 async def _refused(request: Request, error: Any) -> JSONResponse:
-    return _answer(error.problem)
+    return _answer(error.problem, error.headers)
 
 
 async def _refused_by_the_library(request: Request, error: Any) -> JSONResponse:

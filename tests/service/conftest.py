@@ -18,8 +18,10 @@ import uvicorn
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from relucensus.engines.protocol import Settlement
 from relucensus.values.network import Network
 from relucensus_service.app import create_app
+from relucensus_service.jobs import COUNTING
 from relucensus_service.settings import Settings
 from relucensus_service.store import Database, NewModel, Store
 from relucensus_service.store.schema import upgrade
@@ -127,6 +129,30 @@ def save(store: Store, network: Network) -> str:
     }
     file = b"a file"
     return store.models.save(NewModel(network.digest, "sha256:00", "relu", file, network.to_bytes(), summary)).digest
+
+
+@pytest.fixture(scope="session")
+def finish() -> Callable[..., None]:
+    """End a queued job as a runner would: with this many regions, or with some found and the root cube still open."""
+
+    def finish(store: Store, job_id: str, regions: int, *, exact: bool = True, engine: str = "tree") -> None:
+        held: list[str] = []
+        while True:
+            claimed = store.leases.claim("finisher", held)
+            assert claimed is not None
+            job, lease = claimed
+            held.append(job.id)
+            if job.id == job_id:
+                break
+            store.leases.hand_back(lease)
+        (cube,) = store.frontier.load(job_id, COUNTING)
+        settlement = Settlement(regions=regions, open=() if exact else (cube.cube,))
+        store.frontier.commit(lease, COUNTING, cube, settlement, engine=engine)
+        count = {"value": regions, "status": "exact" if exact else "lower_bound"}
+        counts = dict.fromkeys(job.request["definitions"], count)
+        store.frontier.finish(lease, {"counts": counts, "engine": engine, "cross_checked_by": None})
+
+    return finish
 
 
 UPLOAD_LIMIT = 200_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from relucensus_service.store.database import Database
-from relucensus_service.store.frontier import Committed, FrontierStore
 from relucensus_service.store.figures import Census, Figures
+from relucensus_service.store.frontier import Committed, FrontierStore
 from relucensus_service.store.jobs import Jobs, QueueFull, QueueLimits
 from relucensus_service.store.keys import ApiKey, Keys, Quota, QuotaUsedUp
 from relucensus_service.store.leases import Leases, RunnerBeat, RunnerFigures

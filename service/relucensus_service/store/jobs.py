@@ -44,7 +44,7 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, new: NewJob, limits: QueueLimits = QueueLimits()) -> Job:  # noqa: B008 - frozen
+    def create(self, new: NewJob, limits: QueueLimits = QueueLimits()) -> Job:
         """Queue a job whose frontier is the root cube; if there is a job with this id already, that job as it is.
 
         Raises:

@@ -128,7 +128,7 @@ class Leases:
             rows = connection.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.id.in_(job_ids)))
             return {row.id: JobState(row.state) for row in rows}
 
-    def announce(self, runner: str, workers: int, figures: RunnerFigures = RunnerFigures()) -> None:  # noqa: B008 - frozen
+    def announce(self, runner: str, workers: int, figures: RunnerFigures = RunnerFigures()) -> None:
         """Say that this runner is alive, and what it has done."""
         beat = {"heartbeat_at": database_clock(), "workers": workers, **asdict(figures)}
         with self._database.write() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Delete, Select, delete, or_, select
 
@@ -85,7 +85,7 @@ def _days_ago(days: float) -> object:
     return database_clock() - days * _SECONDS_A_DAY
 
 
-def _listed(connection: Connection, query: Select[tuple[int]]) -> list[int]:
+def _listed(connection: Connection, query: Select[Any]) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
