@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from relucensus.engines.protocol import OpenCube, Settlement
@@ -14,11 +14,11 @@ from relucensus.values.problem import Budget
 class Assignment:
     """What a job asks for. `network` is `Network.to_bytes()`; workers keep the problem it makes by `key`.
 
-    `domain` is that of the request.
+    On its way to a worker that may know the problem already, `network` is None. `domain` is that of the request.
     """
 
     key: str
-    network: bytes
+    network: bytes | None
     domain: Mapping[str, Any]
     definitions: tuple[str, ...]
 
@@ -78,4 +78,16 @@ class Lost:
     guilty: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The answer of a worker that was sent no network and knows none of this key; only the cluster sees it."""
+
+    worker: str
+
+
 Answer = Settled | Concluded | Failure | Lost
+
+
+def without_network(work: Slice | Conclusion) -> Slice | Conclusion:
+    """The work for a worker that may know the network."""
+    return replace(work, assignment=replace(work.assignment, network=None))
