@@ -139,13 +139,7 @@ class Runner:
             self._hold(*claimed)
 
     def _hold(self, job: Job, lease: Lease) -> None:
-        request = job.request
-        assignment = Assignment(
-            key=job.id,
-            network=self._store.models.network(job.model),
-            domain=request["domain"],
-            definitions=tuple(request["definitions"]),
-        )
+        assignment = Assignment.of(job.model, self._store.models.network(job.model), job.request)
         frontier = Frontier.of(self._store.frontier.load(job.id, job.phase))
         held = HeldJob(job, lease, assignment, frontier, self._settings)
         held.engine = job.engine

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +16,9 @@ from relucensus.values.problem import Budget
 class Assignment:
     """What a job asks for. `network` is `Network.to_bytes()`; workers keep the problem it makes by `key`.
 
+    The key is a digest of the problem, not the job's id: an id may come back with another request once its job was
+    deleted, and services with jobs of their own may share workers.
+
     On its way to a worker that may know the problem already, `network` is None. `domain` is that of the request.
     """
 
@@ -21,6 +26,13 @@ class Assignment:
     network: bytes | None
     domain: Mapping[str, Any]
     definitions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, digest: str, network: bytes, request: Mapping[str, Any]) -> Assignment:
+        """What a request asks of the network with this digest."""
+        problem = {"network": digest, "domain": request["domain"], "definitions": request["definitions"]}
+        key = hashlib.sha256(json.dumps(problem, sort_keys=True).encode()).hexdigest()
+        return cls(key, network, request["domain"], tuple(request["definitions"]))
 
 
 @dataclass(frozen=True, slots=True)

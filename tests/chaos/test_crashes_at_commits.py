@@ -173,3 +173,11 @@ def test_results_do_not_depend_on_the_order_of_the_slices(store: Store, queue: Q
             {name: job.result[name] for name in job.result if name not in ("statistics", "network", "bounds")}
         )
     assert results[0] == results[1]
+
+
+def test_an_id_that_comes_back_with_another_request_gets_its_own_count(
+    store: Store, queue: Queue, workload: Workload
+) -> None:
+    for each in (workload, merging(), workload):
+        check(finished(Runner(store, ShuffledCluster(1), SETTINGS, "runner"), store, queue("job", each)), each)
+        store.jobs.delete("job")

@@ -180,12 +180,13 @@ def test_a_cube_that_comes_back_unsplit_gets_more_time_each_time(store: Store, q
 
 
 def test_jobs_take_turns(store: Store, queue: Queue) -> None:
-    queue("long")
-    queue("short")
+    domains = {name: {"kind": "box", "lower": 0, "upper": upper} for name, upper in (("long", 2), ("short", 3))}
+    for name, domain in domains.items():
+        queue(name, domain=domain)
     runner, cluster = runner_on(store)
     runner.turn()
     runner.turn()
-    assert {work.assignment.key for work in cluster.slices[:2]} == {"long", "short"}
+    assert [work.assignment.domain for work in cluster.slices[:2]] == list(domains.values())
     run_until_done(runner, store, "long", "short")
 
 
