@@ -73,6 +73,7 @@ class Compose:
     def _here(self, value: str) -> str:
         if value.startswith("postgresql://"):
             return self.database
+        value = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
         for port, free in self.ports.items():
             value = value.replace(port, free)
         return value.replace("0.0.0.0", "127.0.0.1").replace("tcp://scheduler", "tcp://127.0.0.1")
