@@ -187,7 +187,7 @@ def _created(
 def _queued(context: Context, caller: ApiKey | None, new: NewJob) -> Job:
     limits = QueueLimits(context.settings.queue_limit, caller.quota.open_jobs if caller is not None else None)
     try:
-        if caller is not None and new.answer is None:
+        if caller is not None and new.answer is None and context.store.jobs.state(new.id) is None:
             context.store.keys.check_cpu(caller.id)
         return context.store.jobs.create(new, limits)
     except QueueFull as error:
