@@ -36,6 +36,7 @@ _CONFIG: Final = {
     "distributed.admin.large-graph-warning-threshold": "1TiB",  # a large network travels with each of its slices
 }
 _SMALL: Final = 32 * 1024  # bytes of a network that travels with each slice: asking for it would cost more
+_REMEMBERED: Final = 10_000
 _SECONDS_TO_CONNECT: Final = 10.0
 _WORKERS_KNOWN_FOR: Final = 1.0  # seconds after which the number of workers is asked for again
 
@@ -96,7 +97,7 @@ class DaskCluster:
         self._workers = 0
         self._asked_at = -_WORKERS_KNOWN_FOR
         self._warming: Future | None = client.submit(warm, pure=False)
-        self._sent: set[str] = set()  # keys of the jobs whose network some worker has got
+        self._sent: set[str] = set()  # keys of large problems that some worker has got
 
     @classmethod
     def local(cls, workers: int, scratch: Path) -> DaskCluster:
@@ -145,8 +146,12 @@ class DaskCluster:
     def submit(self, work: Slice | Conclusion, on_done: Callable[[], None]) -> DaskTicket:
         """Hand work to the least busy worker. A large network travels only to workers that do not have it."""
         network, key = work.assignment.network, work.assignment.key
-        known = key in self._sent and network is not None and len(network) > _SMALL
-        self._sent.add(key)
+        large = network is not None and len(network) > _SMALL
+        known = large and key in self._sent
+        if large and not known:
+            if len(self._sent) >= _REMEMBERED:
+                self._sent.clear()
+            self._sent.add(key)
         return DaskTicket(self._client, work, on_done, whole=not known)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from relucensus.engines.protocol import Settlement
 from relucensus.values.result import Statistics
+from relucensus_service import options
 from relucensus_service.commands import keys
 from relucensus_service.jobs import COUNTING
 from relucensus_service.logs import REQUEST_ID, JsonFormatter
@@ -257,7 +258,10 @@ def test_other_machines_need_a_key_or_a_word(host: str) -> None:
     check_access(host, has_keys=False, opened=True)
 
 
-def test_keys_are_made_listed_and_revoked_from_the_command_line(tmp_path: Path) -> None:
+def test_keys_are_made_listed_and_revoked_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "log_to_stderr", lambda log_format: None)  # it belongs to the process of a command
     app = typer.Typer()
     app.command()(keys)
 
