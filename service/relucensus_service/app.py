@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -28,6 +30,8 @@ from relucensus_service.schemas import problem_of_field_errors
 from relucensus_service.settings import Settings
 from relucensus_service.store import Store
 from relucensus_service.uploads import UploadLimit
+
+log: Final = logging.getLogger(__name__)
 
 _DESCRIPTION: Final = (
     "Exact counts of the activation regions and linear regions of a piecewise-linear network on a bounded box. "
@@ -53,6 +57,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.add_exception_handler(CensusError, _refused_by_the_library)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused_by_the_framework)
+    app.add_exception_handler(OperationalError, _without_database)
     app.add_exception_handler(Exception, _mistaken)
     derived = app.openapi
     app.openapi = lambda: with_request_schema(derived())  # type: ignore[method-assign]
@@ -84,6 +89,12 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
 async def _refused_by_the_framework(request: Request, error: Any) -> JSONResponse:
     detail = f"{request.method} {request.url.path}: {error.detail}"
     return _answer(problems.problem_of_status(error.status_code, detail), error.headers)
+
+
+async def _without_database(request: Request, error: Any) -> JSONResponse:
+    log.error("the database does not answer: %s", error)
+    refusal = Refusal(problems.problem("not-ready", "the database does not answer at the moment; try again"))
+    return _answer(refusal.problem, refusal.headers)
 
 
 async def _mistaken(request: Request, error: Exception) -> JSONResponse:

@@ -360,6 +360,9 @@ def test_a_service_without_its_schema_or_database_is_not_ready(
     for each, word in ((database, "relucensus migrate"), (unreachable, "database")):
         with listening(Settings(), Store.on(each)) as client:
             expect_problem(client.get("/readyz"), 503, "not-ready", word)
+            refused = client.get("/count")
+            expect_problem(refused, 503, "not-ready", "try again")
+            assert refused.headers["retry-after"]
         each.close()
 
 

@@ -22,14 +22,14 @@ _PATIENCE: Final = 120.0  # seconds to wait for `relucensus migrate`
 _ONE_AT_A_TIME = 7345270  # an arbitrary key; two `migrate` on one PostgreSQL wait for each other
 
 
-def upgrade(database: Database) -> None:
-    """Bring the schema to the newest version; does nothing when it is there."""
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the schema to the newest version, or to an earlier one; does nothing when it is there."""
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def at_head(database: Database) -> bool:
