@@ -1,5 +1,5 @@
 # One image for every service of docker-compose.yml, and for `relucensus serve` alone:
-#   docker build -t relucensus . && docker run -p 8000:8000 -v relucensus:/data relucensus
+#   docker build -t relucensus . && docker run -p 127.0.0.1:8000:8000 -v relucensus:/data relucensus
 ARG BASE_IMAGE=python:3.11-slim
 
 FROM ${BASE_IMAGE} AS build
@@ -12,7 +12,7 @@ COPY service service
 COPY clients clients
 # No torch: the service reads model files without it.
 RUN PIP_INDEX_URL=${PIP_INDEX_URL} /opt/relucensus/bin/pip install --no-cache-dir --no-compile \
-    -c constraints.txt ".[postgres]"
+    -c constraints.txt ".[postgres,parquet]"
 
 FROM ${BASE_IMAGE}
 RUN useradd --system --uid 10001 --create-home relucensus && install -d -o relucensus /data
@@ -27,4 +27,5 @@ VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
-CMD ["relucensus", "serve", "--host", "0.0.0.0", "--port", "8000"]
+# --open: who may come in is a matter of where the port is published, until there is an API key.
+CMD ["relucensus", "serve", "--host", "0.0.0.0", "--port", "8000", "--open"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -9,21 +11,27 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 
 from relucensus.errors import CensusError
 from relucensus_service import problems
 from relucensus_service.context import Context
 from relucensus_service.intake import Intake
+from relucensus_service.metrics import Metrics
+from relucensus_service.observing import Observed
 from relucensus_service.problems import MEDIA_TYPE, Problem, Refusal
-from relucensus_service.routes import count, models, operations
+from relucensus_service.routes import count, events, models, operations, regions
 from relucensus_service.routes.documentation import with_request_schema
 from relucensus_service.schemas import problem_of_field_errors
 from relucensus_service.settings import Settings
 from relucensus_service.store import Store
 from relucensus_service.uploads import UploadLimit
+
+log: Final = logging.getLogger(__name__)
 
 _DESCRIPTION: Final = (
     "Exact counts of the activation regions and linear regions of a piecewise-linear network on a bounded box. "
@@ -34,15 +42,22 @@ _DESCRIPTION: Final = (
 def create_app(settings: Settings, store: Store) -> FastAPI:
     """The application on this store."""
     app = FastAPI(title="relucensus", version=version("relucensus"), description=_DESCRIPTION, lifespan=_lifespan)
-    app.state.context = Context(settings, store)
+    metrics = Metrics(store)
+    listings = asyncio.Semaphore(settings.regions_at_once)
+    app.state.context = Context(settings, store, metrics, listings)
     app.state.intake = Intake(settings)
     app.add_middleware(UploadLimit, limit=settings.upload_limit)
-    for router in (count.router, models.router, operations.router):
+    if settings.cors_origins:
+        origins = [origin.strip() for origin in settings.cors_origins.split(",")]
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(Observed, metrics=metrics)
+    for router in (count.router, events.router, regions.router, models.router, operations.router):
         app.include_router(router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(CensusError, _refused_by_the_library)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused_by_the_framework)
+    app.add_exception_handler(OperationalError, _without_database)
     app.add_exception_handler(Exception, _mistaken)
     derived = app.openapi
     app.openapi = lambda: with_request_schema(derived())  # type: ignore[method-assign]
@@ -60,7 +75,7 @@ def _answer(problem: Problem, headers: Any = None) -> JSONResponse:
 
 
 async def _refused(request: Request, error: Any) -> JSONResponse:
-    return _answer(error.problem)
+    return _answer(error.problem, error.headers)
 
 
 async def _refused_by_the_library(request: Request, error: Any) -> JSONResponse:
@@ -74,6 +89,12 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
 async def _refused_by_the_framework(request: Request, error: Any) -> JSONResponse:
     detail = f"{request.method} {request.url.path}: {error.detail}"
     return _answer(problems.problem_of_status(error.status_code, detail), error.headers)
+
+
+async def _without_database(request: Request, error: Any) -> JSONResponse:
+    log.error("the database does not answer: %s", error)
+    refusal = Refusal(problems.problem("not-ready", "the database does not answer at the moment; try again"))
+    return _answer(refusal.problem, refusal.headers)
 
 
 async def _mistaken(request: Request, error: Exception) -> JSONResponse:

@@ -5,19 +5,20 @@ The only module that names dask. Work is pickled and done by `worker.perform` in
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import dask.config
-from distributed import Client, Future, LocalCluster
+from distributed import Client, Future, LocalCluster, get_worker
 from distributed.client import FutureCancelledError
 from distributed.scheduler import KilledWorker
 from distributed.utils import get_mp_context
 
-from relucensus_service.work import Answer, Conclusion, Failure, Lost, Slice
+from relucensus_service.work import Answer, Conclusion, Failure, Lost, Slice, Wanted, without_network
 
 _ONE_THREAD: Final = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 _CONFIG: Final = {
@@ -34,6 +35,9 @@ _CONFIG: Final = {
     "distributed.worker.memory.monitor-interval": "500 ms",
     "distributed.admin.large-graph-warning-threshold": "1TiB",  # a large network travels with each of its slices
 }
+_SMALL: Final = 32 * 1024  # bytes of a network that travels with each slice: asking for it would cost more
+_REMEMBERED: Final = 10_000
+_SECONDS_TO_CONNECT: Final = 10.0
 _WORKERS_KNOWN_FOR: Final = 1.0  # seconds after which the number of workers is asked for again
 
 
@@ -70,11 +74,11 @@ class Cluster(Protocol):
         """Stop."""
 
 
-def perform(work: Slice | Conclusion) -> Answer:
+def perform(work: Slice | Conclusion) -> Answer | Wanted:
     """Do the work, in a worker: nobody else loads the engines."""
     from relucensus_service import worker  # noqa: PLC0415 - see above
 
-    return worker.perform(work)
+    return worker.perform(work) if worker.knows(work) else Wanted(get_worker().address)
 
 
 def warm() -> None:
@@ -93,6 +97,7 @@ class DaskCluster:
         self._workers = 0
         self._asked_at = -_WORKERS_KNOWN_FOR
         self._warming: Future | None = client.submit(warm, pure=False)
+        self._sent: set[str] = set()  # keys of large problems that some worker has got
 
     @classmethod
     def local(cls, workers: int, scratch: Path) -> DaskCluster:
@@ -116,15 +121,19 @@ class DaskCluster:
     def remote(cls, address: str) -> DaskCluster:
         """The workers of the scheduler at this address, which must be able to import this package."""
         dask.config.set(_CONFIG)
-        return cls(Client(address, timeout=30))
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # the runner says that it lost the scheduler
+        return cls(Client(address, timeout=_SECONDS_TO_CONNECT))
 
     def workers(self) -> int:
         """Threads of all workers, as of a second ago."""
-        if self._client.status in ("closing", "closed"):
-            raise ClusterLost("the connection to the Dask scheduler is closed")
+        if self._client.status != "running":
+            raise ClusterLost(f"the connection to the Dask scheduler is {self._client.status}")
         now = time.monotonic()
         if now - self._asked_at >= _WORKERS_KNOWN_FOR:
-            self._workers = sum(self._client.nthreads().values())
+            try:
+                self._workers = sum(self._client.nthreads().values())
+            except (OSError, TimeoutError) as error:
+                raise ClusterLost(f"the Dask scheduler does not answer: {error}") from None
             self._asked_at = now
         return self._workers
 
@@ -135,10 +144,15 @@ class DaskCluster:
         return self._warming is None
 
     def submit(self, work: Slice | Conclusion, on_done: Callable[[], None]) -> DaskTicket:
-        """Hand work to the least busy worker."""
-        future = self._client.submit(perform, work, pure=False)
-        future.add_done_callback(lambda _: on_done())
-        return DaskTicket(future)
+        """Hand work to the least busy worker. A large network travels only to workers that do not have it."""
+        network, key = work.assignment.network, work.assignment.key
+        large = network is not None and len(network) > _SMALL
+        known = large and key in self._sent
+        if large and not known:
+            if len(self._sent) >= _REMEMBERED:
+                self._sent.clear()
+            self._sent.add(key)
+        return DaskTicket(self._client, work, on_done, whole=not known)
 
     def close(self) -> None:
         """Stop the workers, or leave the remote ones alone."""
@@ -150,17 +164,39 @@ class DaskCluster:
 class DaskTicket:
     """Work that a Dask worker has."""
 
-    def __init__(self, future: Future) -> None:
-        self._future = future
+    def __init__(
+        self, client: Client, work: Slice | Conclusion, on_done: Callable[[], None], *, whole: bool = True
+    ) -> None:
+        self._client = client
+        self._work = work
+        self._on_done = on_done
+        self._answer: Answer | None = None
+        self._future = self._sent(work if whole else without_network(work))
+
+    def _sent(self, work: Slice | Conclusion, **where: Any) -> Future:
+        future = self._client.submit(perform, work, pure=False, **where)
+        future.add_done_callback(lambda _: self._on_done())
+        return future
 
     def done(self) -> bool:
-        """Whether there is an answer."""
-        return bool(self._future.done())
+        """Whether there is an answer. A worker that asks for the network gets it."""
+        if self._answer is None and self._future.done():
+            answer = self._fetched()
+            if isinstance(answer, Wanted):
+                self._future = self._sent(self._work, workers=[answer.worker], allow_other_workers=True)
+            else:
+                self._answer = answer
+        return self._answer is not None
 
     def answer(self) -> Answer:
-        """The answer; it is fetched only once and then forgotten by the cluster."""
+        """The answer, once done."""
+        assert self._answer is not None
+        return self._answer
+
+    def _fetched(self) -> Answer | Wanted:
+        """What the worker said; it is fetched only once and then forgotten by the cluster."""
         try:
-            answer: Answer = self._future.result(timeout=30)
+            answer: Answer | Wanted = self._future.result(timeout=30)
         except KilledWorker as death:
             return Lost(f"worker {death.last_worker.address} died", guilty=True)
         except (FutureCancelledError, OSError, TimeoutError) as error:
@@ -173,4 +209,5 @@ class DaskTicket:
 
     def abandon(self) -> None:
         """Drop the work; a worker that has begun it ends its slice unheard."""
-        self._future.cancel()
+        if self._client.status == "running":
+            self._future.cancel()

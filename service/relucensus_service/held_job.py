@@ -32,6 +32,7 @@ class HeldJob:
     clock: Callable[[], float] = time.monotonic
     engine: str | None = None
     cancelling: bool = False
+    used_up: bool = False  # the API key has no CPU seconds left for today
     tickets: dict[Ticket, FrontierCube] = field(default_factory=dict)
     conclusion: Ticket | None = None
     regions: int = 0  # committed so far
@@ -39,6 +40,11 @@ class HeldJob:
     _spent: float = 0.0
     _spent_at: float = 0.0
     _stopped_at: float | None = None
+    _ends_at: float = field(init=False)  # the deadline, on this process's clock
+
+    def __post_init__(self) -> None:
+        deadline = float("inf") if self.job.deadline is None else self.job.deadline
+        self._ends_at = self.clock() + (deadline - self.lease.claimed_at)
 
     def renewed(self, state: JobState, seconds_spent: float) -> None:
         """Take over what the database said when the lease was renewed."""
@@ -53,16 +59,17 @@ class HeldJob:
     @property
     def stopped(self) -> bool:
         """Whether no more cubes are settled: cancelled, or a limit is reached."""
-        return self.cancelling or self.seconds_left() <= 0 or self._regions_left() <= 0
+        return self.cancelling or self.used_up or self.seconds_left() <= 0 or self._regions_left() <= 0
 
     def seconds_spent(self) -> float:
         """Wall seconds under a lease so far."""
         return self._spent + (self.clock() - self._spent_at)
 
     def seconds_left(self) -> float:
-        """Wall seconds until the job's limit."""
+        """Wall seconds until the job's limit or its deadline."""
         limit = self.job.request["limits"]["seconds"]
-        return float("inf") if limit is None else limit - self.seconds_spent()
+        of_limit = float("inf") if limit is None else limit - (self.seconds_spent() - self.job.seconds_before)
+        return min(of_limit, self._ends_at - self.clock())
 
     def next_slice(self, workers: int) -> tuple[FrontierCube, Slice] | None:
         """A cube to settle now, taken from the frontier; None if there is nothing to do but wait or conclude."""
@@ -84,7 +91,7 @@ class HeldJob:
     def conclude(self, counted: Settlement, open_cubes: tuple[OpenCube, ...]) -> Conclusion:
         """The work of putting the result together."""
         left = self.seconds_left()
-        seconds = None if left == float("inf") and not self.cancelling else max(_CONCLUSION_SECONDS, min(left, 1e9))
+        seconds = None if left == float("inf") and not self.stopped else max(_CONCLUSION_SECONDS, min(left, 1e9))
         return Conclusion(self.assignment, counted, open_cubes, self._engine(), self._strategy(), Budget(seconds))
 
     @property
@@ -117,7 +124,7 @@ class HeldJob:
 
     def _regions_left(self) -> float:
         limit = self.job.request["limits"]["regions"]
-        return float("inf") if limit is None or self.checking else limit - self.regions
+        return float("inf") if limit is None or self.checking else limit - (self.regions - self.job.regions_before)
 
     def _overdue(self) -> bool:
         if self._stopped_at is None:

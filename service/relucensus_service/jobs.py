@@ -5,7 +5,8 @@
       └──▶ cancelling ───▶ cancelled (or failed)
 
 A running job whose runner is gone stays `running` until another runner claims it. `cancelling` lasts until the
-runner has put together what was counted so far.
+runner has put together what was counted so far. Somebody may ask to go on with a job that is done but not exact: it
+is `queued` again, with its frontier.
 """
 
 from __future__ import annotations
@@ -35,22 +36,29 @@ class JobState(StrEnum):
 
     @property
     def done(self) -> bool:
-        """Whether nothing will change any more."""
-        return not _MOVES[self]
+        """Whether nothing will change any more, unless somebody asks to go on."""
+        return self in _DONE
+
+
+_DONE: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 
 _MOVES: Final[Mapping[JobState, frozenset[JobState]]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLING}),
     JobState.RUNNING: frozenset({JobState.CANCELLING, JobState.SUCCEEDED, JobState.FAILED}),
     JobState.CANCELLING: frozenset({JobState.CANCELLED, JobState.FAILED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
+    JobState.SUCCEEDED: frozenset({JobState.QUEUED}),
+    JobState.FAILED: frozenset({JobState.QUEUED}),
+    JobState.CANCELLED: frozenset({JobState.QUEUED}),
 }
 
 
 class IllegalTransition(RuntimeError):
     """A job was asked to move to a state that cannot follow the one it is in."""
+
+
+class NothingToRetry(RuntimeError):
+    """There is nothing to go on with: the job is not done, its result is exact, or its deadline has passed."""
 
 
 class LeaseLost(RuntimeError):
@@ -64,6 +72,8 @@ class Lease:
     job_id: str
     runner: str
     token: int
+    claimed_at: float = field(default=0.0, compare=False)  # on the database's clock
+    taken_over: bool = field(default=False, compare=False)  # from a runner that let its lease expire
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,12 @@ class Job:
     found: int = 0  # proven to exist in the open cubes
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
+    exact: bool = False  # the result is all that was asked for; no other result is ever given in its place
+    owner: str | None = None  # id of the API key; None where access is open
+    deadline: float | None = None
+    seconds_before: float = 0.0  # seconds_spent when it was last asked to go on; limits count from there
+    regions_before: int = 0
+    answered_from: str | None = None  # the job whose exact result was given as the answer to this one
 
     def moved_to(self, state: JobState) -> Job:
         """The job in another state.
@@ -114,6 +130,50 @@ class Job:
         cancelling = self.state is JobState.CANCELLING
         return self.moved_to(JobState.CANCELLED if cancelling else JobState.SUCCEEDED)
 
+    def retried(self, now: float) -> Job:
+        """The job asked to go on from its frontier, with its limits counted anew.
+
+        Raises:
+            NothingToRetry: it is not done, it is exact, or its deadline has passed.
+        """
+        if not self.state.done:
+            raise NothingToRetry(f"job {self.id} is {self.state.value}; needed is one that is done")
+        if self.exact:
+            raise NothingToRetry(f"job {self.id} has the exact result already; `fresh` in a new request counts again")
+        if self.deadline is not None and self.deadline <= now:
+            raise NothingToRetry(f"the deadline of job {self.id} has passed; needed is a new request")
+        return replace(
+            self.moved_to(JobState.QUEUED),
+            seconds_before=self.seconds_spent,
+            regions_before=self.regions,
+            error=None,
+            finished_at=None,
+        )
+
+
+def is_exact(result: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
+    """Whether the result is all that the request asks for: every count exact, and confirmed if that was asked."""
+    counts = result.get("counts", {}).values()
+    confirmed = request.get("cross_check") is None or result.get("cross_checked_by") == request["cross_check"]
+    return confirmed and bool(counts) and all(count["status"] == "exact" for count in counts)
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be created. `answer` is a done job whose exact result answers this one; then nothing is counted.
+
+    `question` is equal for requests that have the same exact answer.
+    """
+
+    id: str
+    model: str
+    request: Mapping[str, Any]
+    root: OpenCube
+    question: str | None = None
+    deadline: float | None = None
+    owner: str | None = None
+    answer: Job | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class FrontierCube:
@@ -128,6 +188,11 @@ class FrontierCube:
 def root_cube(breakpoints: int) -> OpenCube:
     """The first frontier: the whole domain, with at least one region and at most one per pattern of breakpoints."""
     return OpenCube(Cube(), found=1, at_most=2**breakpoints)
+
+
+def root_of(network: Mapping[str, Any]) -> OpenCube:
+    """The first frontier of a network with this summary."""
+    return root_cube(network.get("breakpoints", network["neurons"]))
 
 
 @dataclass

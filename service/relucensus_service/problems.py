@@ -28,12 +28,24 @@ class Problem:
         return {**document, **self.extra}
 
 
+_HEADERS: Final[Mapping[int, dict[str, str]]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "60"},
+    503: {"Retry-After": "5"},
+}
+
+
 class Refusal(Exception):
     """A request that is answered with this problem."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail)
         self.problem = problem
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer: how to be let in, when to try again."""
+        return _HEADERS.get(self.problem.status, {})
 
 
 # name: (status, title). The type of a problem is `urn:relucensus:problem:<name>`.
@@ -51,6 +63,13 @@ TABLE: Final[Mapping[str, tuple[int, str]]] = {
     "cube-failed": (500, "A part of the domain could not be counted"),
     "conclusion-failed": (500, "The result could not be put together"),
     "idempotency-key-reused": (422, "The Idempotency-Key belongs to another request"),
+    "unauthorized": (401, "An API key is needed"),
+    "quota-used-up": (429, "The API key has used up what it may use"),
+    "too-many-jobs": (429, "Too many jobs are not done yet"),
+    "nothing-to-retry": (409, "There is nothing to go on with"),
+    "not-finished": (409, "The job has no exact count"),
+    "busy": (503, "The service is busy with other requests of this kind"),
+    "unavailable": (501, "This installation of the service cannot do this"),
     "unknown-job": (404, "There is no such job"),
     "unknown-model": (404, "There is no such model"),
     "not-found": (404, "There is nothing at this address"),

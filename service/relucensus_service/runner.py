@@ -10,21 +10,23 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from relucensus_service.cluster import Cluster, ClusterLost
 from relucensus_service.held_job import HeldJob
-from relucensus_service.jobs import Frontier, FrontierCube, Job, Lease, LeaseLost, root_cube
+from relucensus_service.jobs import COUNTING, Frontier, FrontierCube, Job, Lease, LeaseLost, root_of
 from relucensus_service.problems import Problem, problem, problem_of_class_name
 from relucensus_service.settings import Settings
-from relucensus_service.store import Store
+from relucensus_service.store import Forgotten, Retention, RunnerFigures, Store
 from relucensus_service.work import Answer, Assignment, Concluded, Failure, Lost, Settled
 
 log: Final = logging.getLogger(__name__)
 
 _STATES_EVERY: Final = 0.2  # seconds between looks at whether a job was cancelled or deleted
+_SWEEP_EVERY: Final = 60.0
 _LONGEST_PAUSE: Final = 10.0  # seconds between attempts to reach the database
 # Errors that trying again cannot change; every other failure is blamed on the cube and tried again.
 _FINAL: Final = frozenset({"UnsupportedProblem", "InvalidRequest", "InvalidDomain", "InvalidNetwork", "Disagreement"})
@@ -40,27 +42,48 @@ class Runner:
         self._name = name
         self._held: dict[str, HeldJob] = {}
         self._answered = threading.Event()
-        self._beat_at = self._looked_at = -float("inf")
+        self._beat_at = self._looked_at = self._swept_at = -float("inf")
+        self._figures = RunnerFigures()
 
     def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set, then hand everything back."""
+        """Serve until `stop` is set, then wait for the slices that are out and hand everything back.
+
+        Raises:
+            ClusterLost: there is nobody left to give work to. Everything was handed back.
+        """
         pause = self._settings.poll_seconds
-        while not stop.is_set():
-            try:
-                self.turn()
+        try:
+            while not stop.is_set():
+                try:
+                    self.turn()
+                    self._answered.wait(self._settings.poll_seconds)
+                    self._answered.clear()
+                    pause = self._settings.poll_seconds
+                except DBAPIError as error:
+                    log.warning("the database does not answer, trying again in %.1f s: %s", pause, error)
+                    self._forget_everything()
+                    stop.wait(pause)
+                    pause = min(_LONGEST_PAUSE, pause * 2)
+            self._drain()
+        finally:
+            self._hand_back()
+
+    def _drain(self) -> None:
+        """Commit the slices that come back in time; those that do not are settled again by whoever is next."""
+        end = time.monotonic() + self._settings.slice_seconds
+        try:
+            while any(held.tickets for held in self._held.values()) and time.monotonic() < end:
+                for held in list(self._held.values()):
+                    self._guarded(held, self._collect_slices)
                 self._answered.wait(self._settings.poll_seconds)
                 self._answered.clear()
-                pause = self._settings.poll_seconds
-            except DBAPIError as error:
-                log.warning("the database does not answer, trying again in %.1f s: %s", pause, error)
-                self._forget_everything()
-                stop.wait(pause)
-                pause = min(_LONGEST_PAUSE, pause * 2)
-        self._hand_back()
+        except DBAPIError as error:
+            log.warning("the database does not answer, the last slices are lost: %s", error)
 
     def turn(self) -> None:
         """One round: renew, look, claim, commit what came back, submit what is next."""
         self._renew()
+        self._sweep()
         self._look()
         self._claim()
         for held in list(self._held.values()):
@@ -72,9 +95,22 @@ class Runner:
         if now - self._beat_at < self._settings.heartbeat_seconds:
             return
         self._beat_at = now
-        self._store.leases.announce(self._name, self._cluster.workers())
+        self._store.leases.announce(self._name, self._cluster.workers(), self._figures)
         for held in list(self._held.values()):
             self._guarded(held, lambda h: h.renewed(*self._store.leases.renew(h.lease)))
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        if now - self._swept_at < _SWEEP_EVERY:
+            return
+        self._swept_at = now
+        try:
+            forgotten = self._store.retention.sweep(_retention(self._settings))
+        except IntegrityError as error:  # somebody asked for a count of a network that was about to be forgotten
+            log.info("what is old is forgotten later: %s", error)
+            return
+        if forgotten != Forgotten():
+            log.info("%s", forgotten)
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -93,32 +129,34 @@ class Runner:
         """Take on jobs; not before work can begin, as a job's time limit runs from then on."""
         if not self._cluster.ready():
             return
-        while len(self._held) < self._settings.jobs_at_once:
-            claimed = self._store.leases.claim(self._name, self._held.keys())
+        while True:
+            full = (
+                len(self._held) >= self._settings.jobs_at_once
+            )  # what only has to be ended finds a place all the same
+            claimed = self._store.leases.claim(self._name, self._held.keys(), only_ending=full)
             if claimed is None:
                 return
             self._hold(*claimed)
 
     def _hold(self, job: Job, lease: Lease) -> None:
-        request = job.request
-        assignment = Assignment(
-            key=job.id,
-            network=self._store.models.network(job.model),
-            domain=request["domain"],
-            definitions=tuple(request["definitions"]),
-        )
+        assignment = Assignment.of(job.model, self._store.models.network(job.model), job.request)
         frontier = Frontier.of(self._store.frontier.load(job.id, job.phase))
         held = HeldJob(job, lease, assignment, frontier, self._settings)
         held.engine = job.engine
         held.regions = job.regions
         held.renewed(job.state, job.seconds_spent)
         self._held[job.id] = held
-        log.info("job %s: claimed with %d open cubes", job.id, len(frontier))
+        self._count(taken_over=int(lease.taken_over))
+        taken = "taken over" if lease.taken_over else "claimed"
+        log.info("job %s: %s with %d open cubes", job.id, taken, len(frontier), extra={"job_id": job.id})
 
-    def _collect(self, held: HeldJob) -> None:
+    def _collect_slices(self, held: HeldJob) -> None:
         for ticket, cube in [(t, c) for t, c in held.tickets.items() if t.done()]:
             del held.tickets[ticket]
             self._settle(held, cube, ticket.answer())
+
+    def _collect(self, held: HeldJob) -> None:
+        self._collect_slices(held)
         if held.conclusion is not None and held.conclusion.done():
             answer = held.conclusion.answer()
             held.conclusion = None
@@ -130,10 +168,12 @@ class Runner:
                 committed = self._store.frontier.commit(held.lease, held.job.phase, cube, settlement, engine=engine)
                 held.engine = held.engine or engine
                 held.renewed(committed.state, committed.seconds_spent)
+                held.used_up = held.used_up or committed.used_up
                 if committed.children is None:
                     held.frontier.settle(cube.id, ())
                 else:
-                    held.regions += settlement.regions
+                    held.regions += settlement.regions if held.job.phase == COUNTING else 0
+                    self._count(slices=1, regions=settlement.regions)
                     held.frontier.settle(cube.id, committed.children)
             case Failure(kind, detail) if kind in _FINAL:
                 self._fail(held, problem_of_class_name(kind, detail))
@@ -147,7 +187,8 @@ class Runner:
     def _blame(self, held: HeldJob, cube: FrontierCube, reason: str) -> None:
         attempts = cube.attempts + 1
         prefix = cube.cube.cube.to_text()
-        log.warning("job %s: cube %r failed %d times: %s", held.job.id, prefix, attempts, reason)
+        self._count(failures=1)
+        log.warning("job %s: cube %r failed %d times: %s", held.job.id, prefix, attempts, reason, extra=_about(held))
         self._store.frontier.blame(held.lease, cube, reason)
         if attempts > self._settings.attempts:
             detail = f"cube {prefix!r} failed {attempts} times; the last reason: {_last_line(reason)}"
@@ -170,7 +211,9 @@ class Runner:
 
     def _blame_conclusion(self, held: HeldJob, reason: str) -> None:
         attempts = self._store.frontier.blame_conclusion(held.lease)
-        log.warning("job %s: putting the result together failed %d times: %s", held.job.id, attempts, reason)
+        self._count(failures=1)
+        words = "job %s: putting the result together failed %d times: %s"
+        log.warning(words, held.job.id, attempts, reason, extra=_about(held))
         if attempts > self._settings.attempts:
             detail = f"putting the result together failed {attempts} times; the last reason: {_last_line(reason)}"
             self._fail(held, problem("conclusion-failed", detail, attempts=attempts))
@@ -180,7 +223,7 @@ class Runner:
         if held.checking:
             self._end_check(held, result)
         elif complete and held.job.request["cross_check"] is not None and not held.cancelling:
-            self._store.frontier.begin_check(held.lease, result, root_cube(held.job.network["neurons"]))
+            self._store.frontier.begin_check(held.lease, result, root_of(held.job.network))
             self._let_go(held, hand_back=True)  # and claim it again, now in its second phase
         else:
             self._finish(held, result)
@@ -197,13 +240,13 @@ class Runner:
         statistics = {**result.get("statistics", {}), "wall_seconds": held.seconds_spent()}
         result = {**result, "statistics": statistics}
         state = self._store.frontier.finish(held.lease, result)
-        log.info("job %s: %s", held.job.id, state.value)
+        log.info("job %s: %s", held.job.id, state.value, extra=_about(held))
         self._let_go(held)
 
     def _fail(self, held: HeldJob, error: Problem | None) -> None:
         document = (error or problem("internal-error", "the work failed for an unknown reason")).to_json()
         self._store.frontier.fail(held.lease, document)
-        log.error("job %s: failed: %s", held.job.id, document["detail"])
+        log.error("job %s: failed: %s", held.job.id, document["detail"], extra=_about(held))
         self._let_go(held)
 
     def _submit(self) -> None:
@@ -244,13 +287,17 @@ class Runner:
         try:
             action(held)
         except LeaseLost as lost:
-            log.warning("%s", lost)
+            log.warning("%s", lost, extra=_about(held))
             self._let_go(held)
         except (DBAPIError, ClusterLost):
             raise
         except Exception:  # a mistake of ours with one job must not stop the others
-            log.exception("job %s: the runner failed", held.job.id)
+            log.exception("job %s: the runner failed", held.job.id, extra=_about(held))
             self._fail(held, problem("internal-error", "the runner failed on this job; its log says why"))
+
+    def _count(self, **more: int) -> None:
+        sums = {name: getattr(self._figures, name) + value for name, value in more.items()}
+        self._figures = replace(self._figures, **sums)
 
     def _let_go(self, held: HeldJob, *, hand_back: bool = False) -> None:
         for ticket in [*held.tickets, *([held.conclusion] if held.conclusion else [])]:
@@ -272,6 +319,16 @@ class Runner:
             self._store.leases.withdraw(self._name)
         except DBAPIError as error:
             log.warning("the jobs could not be handed back, others may claim them when the leases end: %s", error)
+
+
+def _retention(settings: Settings) -> Retention:
+    """Zero stands for ever."""
+    return Retention(settings.jobs_days or None, settings.frontiers_days or None, settings.models_days or None)
+
+
+def _about(held: HeldJob) -> dict[str, str]:
+    """What the log's lines about the job have in common."""
+    return {"job_id": held.job.id}
 
 
 def _agree(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:

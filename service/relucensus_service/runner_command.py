@@ -6,32 +6,33 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from sqlalchemy.exc import OperationalError
 
-from relucensus_service.cluster import DaskCluster
+from relucensus_service.cluster import ClusterLost, DaskCluster
 from relucensus_service.options import (
     DatabaseOption,
     DataOption,
     WorkersOption,
     explained,
-    log_to_stderr,
     settings_of,
 )
 from relucensus_service.parent_watch import watch_parent
 from relucensus_service.runner import Runner
 from relucensus_service.settings import DEFAULT_DATA, InvalidSetting
 from relucensus_service.store import Database, Store
-from relucensus_service.store.schema import at_head
+from relucensus_service.store.schema import wait_for_schema
 
 log: Final = logging.getLogger(__name__)
 
-_MIGRATION_PATIENCE: Final = 120.0  # seconds a runner waits for `relucensus migrate`
+_FIRST_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 10.0
+
+Connect = Callable[[], DaskCluster]
 
 
 def runner(
@@ -45,7 +46,6 @@ def runner(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Run only a runner: it claims jobs and gives their cubes to workers."""
-    log_to_stderr()
     stop = threading.Event()
     _on_signals(stop.set)
     if with_parent:
@@ -53,15 +53,31 @@ def runner(
     with explained():
         settings = settings_of(data, database_url)
         store = Store.on(Database(settings.database_url), lease_seconds=settings.lease_seconds)
-        _wait_for_schema(store.database, stop)
-        if stop.is_set():
-            return
-        cluster = _cluster(scheduler, workers, data)
-        log.info("ready with %d workers", cluster.workers())
+        wait_for_schema(store.database, stop)
+        connect = partial(_cluster, scheduler, workers, data)
+        cluster = None if stop.is_set() else connect()
+        while cluster is not None:
+            serving = Runner(store, cluster, settings, name or f"{os.uname().nodename}-{os.getpid()}")
+            cluster = _served(serving, cluster, connect, stop)
+
+
+def _served(runner: Runner, cluster: DaskCluster, connect: Connect, stop: threading.Event) -> DaskCluster | None:
+    """Serve until asked to stop, then None; or until the cluster is lost, then the next one."""
+    log.info("ready with %d workers", cluster.workers())
+    try:
+        runner.run(stop)
+    except ClusterLost as error:
+        log.warning("%s; what is open will be given to the workers again", error)
+    finally:
+        cluster.close()
+    pause = _FIRST_PAUSE
+    while not stop.wait(pause):
         try:
-            Runner(store, cluster, settings, name or f"{os.uname().nodename}-{os.getpid()}").run(stop)
-        finally:
-            cluster.close()
+            return connect()
+        except InvalidSetting as error:
+            pause = min(_LONGEST_PAUSE, 2 * pause)
+            log.warning("%s; trying again in %.1f s", error, pause)
+    return None
 
 
 def _cluster(scheduler: str | None, workers: int | None, data: Path) -> DaskCluster:
@@ -71,20 +87,6 @@ def _cluster(scheduler: str | None, workers: int | None, data: Path) -> DaskClus
         return DaskCluster.remote(scheduler)
     except (OSError, ValueError) as error:
         raise InvalidSetting(f"no Dask scheduler answers at {scheduler}: {error}") from None
-
-
-def _wait_for_schema(database: Database, stop: threading.Event) -> None:
-    patience = time.monotonic() + _MIGRATION_PATIENCE
-    while not _is_ready(database) and not stop.wait(0.1):
-        if time.monotonic() > patience:
-            raise InvalidSetting("the database does not answer or has an older schema; run: relucensus migrate")
-
-
-def _is_ready(database: Database) -> bool:
-    try:
-        return at_head(database)
-    except OperationalError:  # not there yet, or being made at this moment
-        return False
 
 
 def _on_signals(stop: Callable[[], None]) -> None:

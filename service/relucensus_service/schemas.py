@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +17,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -85,6 +87,13 @@ def _distinct(value: list[Definition]) -> list[Definition]:
     return value
 
 
+def _moment(value: Any) -> Any:
+    """A deadline in words: only text, since a bare number could be of any unit."""
+    if value is not None and not isinstance(value, str):
+        raise PydanticCustomError("not_a_moment", "needed is a time such as 2030-01-31T12:00:00Z")
+    return value
+
+
 _MOST_ERRORS: Final = 20
 _OF_THE_FILE: Final = ("format", "input_shape", "notes", "breakpoints")
 
@@ -136,6 +145,9 @@ class Limits(_Strict):
         default=None, gt=0, allow_inf_nan=False, description="wall seconds during which a runner works on the job"
     )
     regions: int | None = Field(default=None, ge=1, description="activation regions counted")
+    deadline: Annotated[AwareDatetime | None, BeforeValidator(_moment)] = Field(
+        default=None, strict=False, description="when to stop, wherever the job is then", examples=["2030-01-31T12:00Z"]
+    )
 
 
 class CountRequest(_Strict):
@@ -164,6 +176,18 @@ class CountRequest(_Strict):
         pattern=r"^sha256:[0-9a-f]{64}$",
         description="digest of a model uploaded before, instead of a file",
     )
+    fresh: bool = Field(default=False, description="count even if the exact answer is known from another job")
+
+    @model_validator(mode="after")
+    def _possible(self) -> CountRequest:
+        """What no network could be counted with is refused before anything is read."""
+        if self.strategy != "cubes" and self.engine != "milp":
+            reason = f"strategy {self.strategy!r} belongs to engine 'milp', got engine {self.engine!r}"
+            raise PydanticCustomError("impossible", "{reason}", {"reason": reason})
+        if self.cross_check == self.engine:
+            reason = f"cross_check names {self.engine}, the engine that counts; needed is another one"
+            raise PydanticCustomError("impossible", "{reason}", {"reason": reason})
+        return self
 
 
 class NetworkView(BaseModel):
@@ -256,6 +280,9 @@ class JobView(BaseModel):
     progress: Progress
     result: ResultView | None
     error: ProblemView | None
+    answered_from: str | None = Field(
+        default=None, description="the job that found this exact result; nothing was counted for this one"
+    )
 
 
 class JobPage(BaseModel):
@@ -314,6 +341,7 @@ def job_view(job: Job) -> dict[str, Any]:
         },
         "result": job.result if job.state.done else None,
         "error": job.error,
+        "answered_from": job.answered_from,
     }
 
 

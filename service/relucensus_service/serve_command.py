@@ -10,11 +10,12 @@ from relucensus_service.options import (
     DatabaseOption,
     DataOption,
     HostOption,
+    OpenOption,
     PortOption,
     WorkersOption,
     bound,
+    check_access,
     explained,
-    log_to_stderr,
     settings_of,
 )
 from relucensus_service.settings import DEFAULT_DATA, InvalidSetting, Settings
@@ -27,9 +28,9 @@ def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     workers: WorkersOption = None,
+    opened: OpenOption = False,
 ) -> None:
     """Run everything on this machine: the API, a runner and its workers, with SQLite in the data directory."""
-    log_to_stderr()
     with explained():
         settings = settings_of(data, database_url)
         try:
@@ -43,6 +44,7 @@ def serve(
 
             store = store_of(settings)
             upgrade(store.database)
+            check_access(host, has_keys=store.keys.exist(), opened=opened)
             listen(settings, store, listener)
 
 

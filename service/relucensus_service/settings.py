@@ -9,6 +9,7 @@ from typing import Any, Final
 
 PREFIX: Final = "RELUCENSUS_"
 DEFAULT_DATA: Final = Path("relucensus-data")
+_MAY_BE_ZERO: Final = frozenset({"jobs_days", "frontiers_days", "models_days"})
 
 
 class InvalidSetting(ValueError):
@@ -32,12 +33,23 @@ class Settings:
     slice_seconds: float = 2.0  # the longest time slice of a task
     jobs_at_once: int = 8  # jobs one runner serves side by side
     attempts: int = 3  # how often a cube that failed is tried again before its job fails
+    queue_limit: int = 10_000  # jobs of all users that are not done; further ones are refused
+    regions_seconds: float = 3600.0  # CPU seconds for listing the regions of one job
+    regions_at_once: int = 2  # listings of regions at the same time
+    jobs_days: float = 0.0  # done jobs are forgotten after so many days; 0 keeps them
+    frontiers_days: float = 30.0  # after so many days a done job cannot go on from its frontier any more; 0 keeps it
+    models_days: float = 0.0  # networks that no job names are forgotten so many days after their upload; 0 keeps them
+    cors_origins: str = ""  # origins, with commas, whose pages may use the API from a browser
+    log_format: str = "text"  # or "json": one object a line
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, str) and not 0 < value < float("inf"):
-                raise InvalidSetting(f"{PREFIX}{field.name.upper()} is {value}; needed is a positive number")
+            if isinstance(value, str) or 0 < value < float("inf") or (field.name in _MAY_BE_ZERO and value == 0):
+                continue
+            raise InvalidSetting(f"{PREFIX}{field.name.upper()} is {value}; needed is a positive number")
+        if self.log_format not in ("text", "json"):
+            raise InvalidSetting(f"{PREFIX}LOG_FORMAT is {self.log_format!r}; known are text, json")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], **overrides: Any) -> Settings:

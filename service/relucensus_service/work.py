@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from relucensus.engines.protocol import OpenCube, Settlement
@@ -14,13 +16,23 @@ from relucensus.values.problem import Budget
 class Assignment:
     """What a job asks for. `network` is `Network.to_bytes()`; workers keep the problem it makes by `key`.
 
-    `domain` is that of the request.
+    The key is a digest of the problem, not the job's id: an id may come back with another request once its job was
+    deleted, and services with jobs of their own may share workers.
+
+    On its way to a worker that may know the problem already, `network` is None. `domain` is that of the request.
     """
 
     key: str
-    network: bytes
+    network: bytes | None
     domain: Mapping[str, Any]
     definitions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, digest: str, network: bytes, request: Mapping[str, Any]) -> Assignment:
+        """What a request asks of the network with this digest."""
+        problem = {"network": digest, "domain": request["domain"], "definitions": request["definitions"]}
+        key = hashlib.sha256(json.dumps(problem, sort_keys=True).encode()).hexdigest()
+        return cls(key, network, request["domain"], tuple(request["definitions"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +90,16 @@ class Lost:
     guilty: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The answer of a worker that was sent no network and knows none of this key; only the cluster sees it."""
+
+    worker: str
+
+
 Answer = Settled | Concluded | Failure | Lost
+
+
+def without_network(work: Slice | Conclusion) -> Slice | Conclusion:
+    """The work for a worker that may know the network."""
+    return replace(work, assignment=replace(work.assignment, network=None))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from functools import lru_cache
 from typing import Final
 
 from relucensus import warm as kernels
@@ -17,6 +16,9 @@ from relucensus.values.problem import Definition, Problem
 from relucensus_service.work import Answer, Assignment, Concluded, Conclusion, Failure, Settled, Slice
 
 log: Final = logging.getLogger(__name__)
+
+_KEPT: Final = 16  # problems; a runner serves fewer jobs than that side by side
+_problems: Final[dict[str, Problem]] = {}
 
 
 def warm() -> None:
@@ -61,26 +63,20 @@ def _concluded(work: Conclusion) -> Concluded:
     return Concluded(conclude(problem, tally, work.open_cubes, engine=engine, budget=work.budget).to_json())
 
 
-class _Keyed:
-    """An assignment that equals another with the same key: what a cache needs, without hashing the network."""
-
-    def __init__(self, assignment: Assignment) -> None:
-        self.assignment = assignment
-
-    def __hash__(self) -> int:
-        return hash(self.assignment.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Keyed) and other.assignment.key == self.assignment.key
+def knows(work: Slice | Conclusion) -> bool:
+    """Whether the network of this work is here, or came with it."""
+    return work.assignment.network is not None or work.assignment.key in _problems
 
 
 def _problem(assignment: Assignment) -> Problem:
-    return _parsed(_Keyed(assignment))
-
-
-@lru_cache(maxsize=8)
-def _parsed(keyed: _Keyed) -> Problem:
-    assignment = keyed.assignment
-    network = Network.from_bytes(assignment.network)
-    domain = domain_from_json(assignment.domain, network.inputs)
-    return Problem(network, domain, tuple(Definition(name) for name in assignment.definitions))
+    """The problem, kept for the next slices of the job."""
+    problem = _problems.pop(assignment.key, None)
+    if problem is None:
+        assert assignment.network is not None
+        network = Network.from_bytes(assignment.network)
+        domain = domain_from_json(assignment.domain, network.inputs)
+        problem = Problem(network, domain, tuple(Definition(name) for name in assignment.definitions))
+    _problems[assignment.key] = problem  # the last one is the one used last
+    while len(_problems) > _KEPT:
+        del _problems[next(iter(_problems))]
+    return problem

@@ -1,4 +1,4 @@
-"""Regions into files as they are found: Parquet or NDJSON, one region a row.
+"""Regions into files or streams as they are found: Parquet or NDJSON, one region a row.
 
 A file appears under its name when it is finished; until then, and after an error, there is none.
 """
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from relucensus.errors import InvalidRequest, MissingPackage
 from relucensus.polytope import HalfSpace
@@ -90,16 +90,33 @@ def write_regions(
         InvalidRequest: no such format or column, or a budget for regions that are given.
         MissingPackage: pyarrow is not installed.
     """
-    _check(format, columns)
+    check_output(format, columns)
     if isinstance(regions, Problem):
         regions = iterate_regions(regions, budget=budget)
     elif budget is not None:
         raise InvalidRequest(
             "a budget is given with regions; needed is a problem, or `iterate_regions` with the budget"
         )
+    with _replacing(Path(path)) as unfinished, unfinished.open("wb") as file:
+        return send_regions(regions, file, format=format, columns=columns, on_progress=on_progress)
+
+
+def send_regions(
+    regions: Iterable[RegionDescription],
+    file: BinaryIO,
+    *,
+    format: str = "parquet",
+    columns: Sequence[str] = DEFAULT_COLUMNS,
+    on_progress: Callable[[int], None] | None = None,
+) -> Written:
+    """The same into a binary file that is open, a pipe for example, while the regions are found.
+
+    What is there after an error is only a part.
+    """
+    check_output(format, columns)
     count = 0
     opened = _parquet if format == "parquet" else _ndjson
-    with _replacing(Path(path)) as unfinished, opened(unfinished, columns) as write:
+    with opened(file, columns) as write:
         for rows in _batches(regions, columns):
             write(rows)
             count += len(rows)
@@ -108,7 +125,13 @@ def write_regions(
     return Written(count, getattr(regions, "complete", None))
 
 
-def _check(format_: str, columns: Sequence[str]) -> None:
+def check_output(format_: str, columns: Sequence[str]) -> None:
+    """Check that regions can be written like this.
+
+    Raises:
+        InvalidRequest: no such format or column.
+        MissingPackage: pyarrow is not installed.
+    """
     if format_ not in FORMATS:
         raise InvalidRequest(f"format is {format_!r}; known are {', '.join(FORMATS)}")
     for name in columns:
@@ -116,6 +139,8 @@ def _check(format_: str, columns: Sequence[str]) -> None:
             raise InvalidRequest(f"column {name!r} does not exist; known are {', '.join(COLUMNS)}")
     if not columns or len(set(columns)) < len(columns):
         raise InvalidRequest(f"columns are {', '.join(columns) or 'none'}; needed is at least one, none named twice")
+    if format_ == "parquet":
+        _pyarrow()
 
 
 def _batches(regions: Iterable[RegionDescription], columns: Sequence[str]) -> Iterator[list[Row]]:
@@ -144,13 +169,12 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _ndjson(path: Path, columns: Sequence[str]) -> Iterator[Callable[[list[Row]], None]]:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        yield lambda rows: file.writelines(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+def _ndjson(file: BinaryIO, columns: Sequence[str]) -> Iterator[Callable[[list[Row]], None]]:
+    yield lambda rows: file.writelines(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
 
 
-@contextmanager
-def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Callable[[list[Row]], None]]:
+def _pyarrow() -> tuple[Any, Any]:
+    """The packages pyarrow and pyarrow.parquet."""
     try:
         import pyarrow  # noqa: PLC0415 - an extra
         from pyarrow import parquet  # noqa: PLC0415
@@ -159,6 +183,12 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Callable[[list[Row]
             "format 'parquet' needs the Python package 'pyarrow', which is not installed: "
             "pip install 'relucensus[parquet]'"
         ) from error
+    return pyarrow, parquet
+
+
+@contextmanager
+def _parquet(file: BinaryIO, columns: Sequence[str]) -> Iterator[Callable[[list[Row]], None]]:
+    pyarrow, parquet = _pyarrow()
     half_space = pyarrow.struct(
         {
             "normal": pyarrow.list_(pyarrow.string()),
@@ -175,5 +205,5 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Callable[[list[Row]
         "facets": pyarrow.list_(half_space),
     }
     schema = pyarrow.schema({name: types.get(name, pyarrow.list_(pyarrow.float64())) for name in columns})
-    with parquet.ParquetWriter(path, schema, compression="zstd") as file:
-        yield lambda rows: file.write_table(pyarrow.Table.from_pylist(rows, schema))
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        yield lambda rows: writer.write_table(pyarrow.Table.from_pylist(rows, schema))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -72,6 +73,7 @@ class Compose:
     def _here(self, value: str) -> str:
         if value.startswith("postgresql://"):
             return self.database
+        value = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
         for port, free in self.ports.items():
             value = value.replace(port, free)
         return value.replace("0.0.0.0", "127.0.0.1").replace("tcp://scheduler", "tcp://127.0.0.1")
@@ -137,6 +139,29 @@ def test_any_of_them_may_be_killed_during_a_count(
 
 def test_every_service_of_ours_is_tried_here() -> None:
     assert set(SERVICES) == {*NAMES_OF_OURS, "db"}
+
+
+@pytest.mark.parametrize("name", sorted(NAMES_OF_OURS))
+def test_containers_of_ours_may_do_little(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"] == "10001"
+    assert service["mem_limit"]
+    assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+
+
+def test_only_the_api_is_reached_from_outside() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["api"]
+    assert SERVICES["api"]["ports"] == ["${RELUCENSUS_PUBLISH:-127.0.0.1:8000}:8000"]
+    assert [name for name, service in SERVICES.items() if service["networks"] != ["inside"]] == ["api"]
+
+
+def test_the_example_environment_names_what_the_file_asks_for() -> None:
+    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    named = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert asked == named
 
 
 def test_compose_accepts_the_file() -> None:

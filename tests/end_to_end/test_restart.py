@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -83,3 +84,14 @@ def test_two_services_do_not_share_a_data_directory(service: Any, launch: Callab
     second = launch([*service.started.process.args[:-1], "0"], log)
     assert second.process.wait(30) == 2
     assert "in use by another" in log.read_text()
+
+
+def test_a_service_does_not_open_itself_to_the_network_by_mistake(
+    service: Any, launch: Callable[..., Any], tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    program = service.started.process.args[0]
+    command = [program, "serve", "--data", str(tmp_path / "data"), "--host", "0.0.0.0", "--port", "0"]
+    assert launch(command, log).process.wait(60) == 2
+    assert "relucensus keys create NAME" in log.read_text()
+    assert "Traceback" not in log.read_text()

@@ -2,84 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
 
+from relucensus.engines.protocol import Settlement
 from relucensus.values.network import Network
 from relucensus_service.app import create_app
+from relucensus_service.jobs import COUNTING
 from relucensus_service.settings import Settings
 from relucensus_service.store import Database, NewModel, Store
 from relucensus_service.store.schema import upgrade
-
-POSTGRES = os.environ.get("RELUCENSUS_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A scratch database on the server named by RELUCENSUS_TEST_POSTGRES, or the one on this machine."""
-    admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
-    name = f"relucensus_{uuid.uuid4().hex[:12]}"
-    try:
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    except OperationalError as error:
-        pytest.skip(f"no PostgreSQL server at {POSTGRES}: {str(error).splitlines()[0]}")
-    yield admin.url.set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
-
-
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite database with the newest schema and nothing in it, for copying."""
-    path = tmp_path_factory.mktemp("migrated") / "test.db"
-    database = Database(f"sqlite:///{path}")
-    upgrade(database)
-    database.close()
-    return path
-
-
-@pytest.fixture
-def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
-    return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'test.db')}"
-
-
-@pytest.fixture(scope="session")
-def migrated_postgres_url(postgres_url: str) -> str:
-    database = Database(postgres_url)
-    upgrade(database)
-    database.close()
-    return postgres_url
-
-
-@pytest.fixture(params=["sqlite_url", "migrated_postgres_url"], ids=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    database = Database(request.getfixturevalue(request.param))
-    sqlite = database.is_sqlite
-    yield database
-    if not sqlite:
-        with database.write() as connection:
-            connection.execute(text("TRUNCATE jobs, models, runners RESTART IDENTITY CASCADE"))
-    database.close()
-
-
-@pytest.fixture
-def store(database: Database) -> Store:
-    return Store.on(database, lease_seconds=0.5)
 
 
 @pytest.fixture
@@ -127,6 +66,30 @@ def save(store: Store, network: Network) -> str:
     }
     file = b"a file"
     return store.models.save(NewModel(network.digest, "sha256:00", "relu", file, network.to_bytes(), summary)).digest
+
+
+@pytest.fixture(scope="session")
+def finish() -> Callable[..., None]:
+    """End a queued job as a runner would: with this many regions, or with some found and the root cube still open."""
+
+    def finish(store: Store, job_id: str, regions: int, *, exact: bool = True, engine: str = "tree") -> None:
+        held: list[str] = []
+        while True:
+            claimed = store.leases.claim("finisher", held)
+            assert claimed is not None
+            job, lease = claimed
+            held.append(job.id)
+            if job.id == job_id:
+                break
+            store.leases.hand_back(lease)
+        (cube,) = store.frontier.load(job_id, COUNTING)
+        settlement = Settlement(regions=regions, open=() if exact else (cube.cube,))
+        store.frontier.commit(lease, COUNTING, cube, settlement, engine=engine)
+        count = {"value": regions, "status": "exact" if exact else "lower_bound"}
+        counts = dict.fromkeys(job.request["definitions"], count)
+        store.frontier.finish(lease, {"counts": counts, "engine": engine, "cross_checked_by": None})
+
+    return finish
 
 
 UPLOAD_LIMIT = 200_000

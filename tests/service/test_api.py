@@ -57,11 +57,12 @@ def test_the_request_comes_back_with_its_defaults(post: Post) -> None:
         "definitions": ["activation_regions", "linear_regions", "affine_pieces"],
         "engine": "auto",
         "strategy": "cubes",
-        "limits": {"seconds": 5.0, "regions": None},
+        "limits": {"seconds": 5.0, "regions": None, "deadline": None},
         "certificate": False,
         "cross_check": None,
         "activation": "relu",
         "model": digest,
+        "fresh": False,
     }
 
 
@@ -201,6 +202,16 @@ BAD_REQUESTS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("no time", {"limits": {"seconds": 0}}, "invalid-request", ["limits.seconds"]),
     ("half a region", {"limits": {"regions": 0.5}}, "invalid-request", ["limits.regions"]),
     ("a certificate", {"certificate": True}, "invalid-request", ["certificates are not available yet"]),
+    (
+        "another engine's strategy",
+        {"engine": "tree", "strategy": "plain"},
+        "invalid-request",
+        ["plain", "milp", "tree"],
+    ),
+    ("nobody's strategy", {"strategy": "plain"}, "invalid-request", ["plain", "milp", "auto"]),
+    ("checked by itself", {"engine": "milp", "cross_check": "milp"}, "invalid-request", ["cross_check", "milp"]),
+    ("a deadline that is a number", {"limits": {"deadline": 5}}, "invalid-request", ["limits.deadline"]),
+    ("a deadline without zone", {"limits": {"deadline": "2030-01-01T00:00"}}, "invalid-request", ["limits.deadline"]),
     ("a file and a digest", {"model": "sha256:" + "0" * 64}, "invalid-request", ["both"]),
     ("no digest", {"model": "md5:0"}, "invalid-request", ["model"]),
 ]
@@ -286,8 +297,9 @@ def test_a_bad_query_is_refused(expect_problem: Expect, client: httpx.Client, qu
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "soon"])
-def test_a_bad_wait_is_refused(expect_problem: Expect, client: httpx.Client, wait: str) -> None:
-    expect_problem(client.get(f"/count/none?wait={wait}"), 422, "invalid-request", "wait")
+def test_a_bad_wait_is_refused(expect_problem: Expect, post: Post, client: httpx.Client, wait: str) -> None:
+    job = post().json()["id"]
+    expect_problem(client.get(f"/count/{job}?wait={wait}"), 422, "invalid-request", "wait")
 
 
 def test_a_body_over_the_limit_is_refused_by_what_it_says_and_by_what_it_is(
@@ -324,13 +336,18 @@ def test_the_service_says_whether_it_lives_and_is_ready(
     assert client.get("/").json()["name"] == "relucensus"
     assert client.get("/healthz").json() == {"status": "ok"}
     problem = expect_problem(client.get("/readyz"), 503, "not-ready", "runner")
-    assert problem["checks"] == {"database": "ok", "schema": "ok", "runner": "none was heard of lately"}
+    assert problem["checks"] == {
+        "database": "ok",
+        "schema": "ok",
+        "runner": "none was heard of lately",
+        "scheduler": "not known without a runner",
+    }
     api_store.leases.announce("runner", 0)
     expect_problem(client.get("/readyz"), 503, "not-ready", "has no workers")
     api_store.leases.announce("runner", 2)
     assert client.get("/readyz").json() == {
         "status": "ok",
-        "checks": {"database": "ok", "schema": "ok", "runner": "ok"},
+        "checks": {"database": "ok", "schema": "ok", "runner": "ok", "scheduler": "ok"},
     }
     api_store.leases.withdraw("runner")
 
@@ -343,6 +360,9 @@ def test_a_service_without_its_schema_or_database_is_not_ready(
     for each, word in ((database, "relucensus migrate"), (unreachable, "database")):
         with listening(Settings(), Store.on(each)) as client:
             expect_problem(client.get("/readyz"), 503, "not-ready", word)
+            refused = client.get("/count")
+            expect_problem(refused, 503, "not-ready", "try again")
+            assert refused.headers["retry-after"]
         each.close()
 
 

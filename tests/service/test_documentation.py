@@ -1,5 +1,6 @@
 """docs/http-api.md names every route, setting, problem and state."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,8 +10,22 @@ from relucensus_service.jobs import JobState
 from relucensus_service.problems import TABLE
 from relucensus_service.schemas import CountRequest, Limits
 from relucensus_service.settings import Settings
+from relucensus_service.store import Store
+from relucensus_service.store.tables import metadata
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
+
+
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+
+
+def test_every_metric_and_table_is_described(client: httpx.Client, api_store: Store) -> None:
+    api_store.leases.announce("any", 1)
+    names = {re.split(r"[{ ]", line)[0] for line in client.get("/metrics").text.splitlines() if line[0] != "#"}
+    api_store.leases.withdraw("any")
+    shown = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in names}
+    assert [name for name in sorted(shown) if f"`{name}" not in OPERATIONS] == []
+    assert [name for name in metadata.tables if f"`{name}`" not in OPERATIONS] == []
 
 
 def test_every_route_is_described(client: httpx.Client) -> None:

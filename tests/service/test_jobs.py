@@ -12,6 +12,9 @@ LEGAL = {
     (JobState.RUNNING, JobState.FAILED),
     (JobState.CANCELLING, JobState.CANCELLED),
     (JobState.CANCELLING, JobState.FAILED),
+    (JobState.SUCCEEDED, JobState.QUEUED),
+    (JobState.FAILED, JobState.QUEUED),
+    (JobState.CANCELLED, JobState.QUEUED),
 }
 
 

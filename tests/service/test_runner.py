@@ -3,18 +3,19 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from relucensus.engines.protocol import OpenCube, Settlement
 from relucensus.values.pattern import Cube
-from relucensus_service.cluster import Ticket
-from relucensus_service.jobs import Job, JobState, root_cube
+from relucensus.values.result import Statistics
+from relucensus_service.cluster import ClusterLost, Ticket
+from relucensus_service.jobs import Job, JobState, NewJob, root_cube
 from relucensus_service.runner import Runner
 from relucensus_service.settings import Settings
-from relucensus_service.store import Database, Store
+from relucensus_service.store import Database, Quota, Store
 from relucensus_service.work import Answer, Concluded, Conclusion, Failure, Lost, Settled, Slice
 
 Perform = Callable[[Slice | Conclusion], Answer | None]
@@ -93,8 +94,9 @@ def store(sqlite_url: str) -> Iterator[Store]:
 
 @pytest.fixture
 def queue(store: Store, model: str, request_document: Document) -> Callable[..., None]:
-    def queue(name: str = "job", **request: Any) -> None:
-        store.jobs.create(name, model=model, request=request_document(**request), root=root_cube(DEPTH))
+    def queue(name: str = "job", *, deadline: float | None = None, owner: str | None = None, **request: Any) -> None:
+        document = request_document(**request)
+        store.jobs.create(NewJob(name, model, document, root_cube(DEPTH), deadline=deadline, owner=owner))
 
     return queue
 
@@ -178,12 +180,13 @@ def test_a_cube_that_comes_back_unsplit_gets_more_time_each_time(store: Store, q
 
 
 def test_jobs_take_turns(store: Store, queue: Queue) -> None:
-    queue("long")
-    queue("short")
+    domains = {name: {"kind": "box", "lower": 0, "upper": upper} for name, upper in (("long", 2), ("short", 3))}
+    for name, domain in domains.items():
+        queue(name, domain=domain)
     runner, cluster = runner_on(store)
     runner.turn()
     runner.turn()
-    assert {work.assignment.key for work in cluster.slices[:2]} == {"long", "short"}
+    assert [work.assignment.domain for work in cluster.slices[:2]] == list(domains.values())
     run_until_done(runner, store, "long", "short")
 
 
@@ -344,6 +347,166 @@ def test_a_job_cancelled_before_it_started_has_a_result(store: Store, queue: Que
     assert not cluster.slices
 
 
+def test_a_cancelled_job_ends_though_the_runner_has_its_hands_full(store: Store, queue: Queue) -> None:
+    queue("long")
+    runner, _ = runner_on(store, lambda work: concluded(work) if isinstance(work, Conclusion) else None, jobs_at_once=1)
+    runner.turn()
+    queue("waiting")
+    queue("late", limits={"seconds": None, "regions": None}, deadline=time.time() + 0.05)
+    runner.turn()
+    assert job_of(store, "waiting").state is JobState.QUEUED
+    store.jobs.cancel("waiting")
+    time.sleep(0.1)
+    run_until_done(runner, store, "waiting", "late")
+    assert (job_of(store, "waiting").state, job_of(store, "late").state) == (JobState.CANCELLED, JobState.SUCCEEDED)
+    assert values(job_of(store, "late")) == (1, "lower_bound")
+    assert not job_of(store, "long").state.done
+
+
+def test_a_deadline_stops_a_running_job(store: Store, queue: Queue) -> None:
+    queue(deadline=time.time() + 0.4)
+    runner, cluster = runner_on(store, lambda work: concluded(work) if isinstance(work, Conclusion) else None)
+    runner.turn()
+    assert (cluster.slices[0].budget.seconds or 9) <= 0.4
+    assert not job_of(store).state.done
+    run_until_done(runner, store, turns=3000)
+    assert values(job_of(store)) == (1, "lower_bound")
+    assert not job_of(store).exact
+
+
+def test_a_job_that_a_limit_stopped_goes_on_to_the_same_count(store: Store, queue: Queue) -> None:
+    queue(limits={"seconds": None, "regions": 5})
+    runner, _ = runner_on(store)
+    counts = []
+    for _ in range(9):
+        run_until_done(runner, store)
+        counts.append(values(job_of(store)))
+        if job_of(store).exact:
+            break
+        store.jobs.retry("job")
+    assert counts[-1] == (2**DEPTH, "exact")
+    assert len(counts) > 2
+    assert [value for value, _ in counts] == sorted({value for value, _ in counts})
+
+
+def test_a_failed_job_goes_on_once_the_reason_is_gone(store: Store, queue: Queue) -> None:
+    broken = True
+
+    def perform(work: Slice | Conclusion) -> Answer:
+        if broken and isinstance(work, Slice) and work.cube.cube == Cube.from_text("01"):
+            return Failure("MemoryError", "out of memory")
+        return binary(work)
+
+    queue()
+    runner, _ = runner_on(store, perform)
+    run_until_done(runner, store)
+    assert job_of(store).state is JobState.FAILED
+    broken = False
+    store.jobs.retry("job")
+    run_until_done(runner, store)
+    assert values(job_of(store)) == (2**DEPTH, "exact")
+    assert job_of(store).error is None
+
+
+def test_a_check_that_was_stopped_goes_on(store: Store, queue: Queue) -> None:
+    stuck = True
+
+    def perform(work: Slice | Conclusion) -> Answer | None:
+        return None if stuck and isinstance(work, Slice) and work.engine == "milp" else checked(7)(work)
+
+    queue(engine="brute", cross_check="milp")
+    runner, _ = runner_on(store, perform, slice_seconds=0.1)
+    for _ in range(10):
+        runner.turn()
+    store.jobs.cancel("job")
+    run_until_done(runner, store, turns=3000)
+    assert not job_of(store).exact
+    stuck = False
+    store.jobs.retry("job")
+    run_until_done(runner, store)
+    job = job_of(store)
+    assert job.result is not None
+    assert (values(job), job.result["cross_checked_by"]) == ((7, "exact"), "milp")
+
+
+def test_a_disagreement_stays_one_when_asked_to_go_on(store: Store, queue: Queue) -> None:
+    queue(engine="brute", cross_check="milp")
+    runner, _ = runner_on(store, checked(8))
+    for _ in range(2):
+        run_until_done(runner, store)
+        error = job_of(store).error
+        assert error is not None
+        assert error["counts"] == {"brute": {"activation_regions": 7}, "milp": {"activation_regions": 8}}
+        store.jobs.retry("job")
+
+
+def test_a_job_ends_when_its_key_has_no_seconds_left(store: Store, queue: Queue) -> None:
+    key, _ = store.keys.create("user", Quota(cpu_seconds=5))
+
+    def costly(work: Slice | Conclusion) -> Answer:
+        answer = binary(work)
+        if isinstance(answer, Settled):
+            return replace(answer, settlement=replace(answer.settlement, statistics=Statistics(cpu_seconds=1.5)))
+        return answer
+
+    queue(owner=key.id)
+    runner, cluster = runner_on(store, costly)
+    run_until_done(runner, store)
+    assert values(job_of(store))[1] == "lower_bound"
+    assert len(cluster.slices) < 8
+
+
+def test_a_runner_says_what_it_has_done(store: Store, queue: Queue) -> None:
+    queue()
+    runner, _ = runner_on(store)
+    run_until_done(runner, store)
+    time.sleep(0.15)
+    runner.turn()
+    (beat,) = store.leases.beats(10)
+    assert (beat.figures.slices, beat.figures.regions, beat.figures.taken_over) == (2 ** (DEPTH + 1) - 1, 2**DEPTH, 0)
+
+
+def test_a_job_taken_over_from_a_silent_runner_is_counted(store: Store, queue: Queue) -> None:
+    queue()
+    runner_on(store, lambda _: None, name="silent")[0].turn()
+    time.sleep(0.6)
+    runner, _ = runner_on(store, name="other")
+    run_until_done(runner, store)
+    time.sleep(0.15)
+    runner.turn()
+    assert {beat.name: beat.figures.taken_over for beat in store.leases.beats(10)} == {"silent": 0, "other": 1}
+
+
+def test_stopping_waits_for_the_slices_that_are_out(store: Store, queue: Queue) -> None:
+    queue()
+    runner, cluster = runner_on(store, lambda _: None)
+    stop = threading.Event()
+    serving = threading.Thread(target=runner.run, args=(stop,))
+    serving.start()
+    while not cluster.tickets:
+        time.sleep(0.01)
+    stop.set()
+    time.sleep(0.1)
+    cluster.tickets[0].outcome = binary(cluster.slices[0])
+    serving.join()
+    assert job_of(store).open_cubes == 2
+    assert len(cluster.slices) == 1
+
+
+def test_a_lost_cluster_hands_everything_back(store: Store, queue: Queue) -> None:
+    queue()
+    runner, cluster = runner_on(store, lambda _: None)
+    runner.turn()
+
+    def lost() -> int:
+        raise ClusterLost("gone")
+
+    cluster.workers = lost  # type: ignore[method-assign]
+    with pytest.raises(ClusterLost):
+        runner.run(threading.Event())
+    assert store.leases.claim("other", ()) is not None
+
+
 def test_a_deleted_job_is_let_go(store: Store, queue: Queue) -> None:
     queue()
     runner, cluster = runner_on(store, lambda _: None)
@@ -430,5 +593,5 @@ def test_stopping_hands_the_jobs_back(store: Store, queue: Queue) -> None:
     runner, _ = runner_on(store, lambda _: None)
     threading.Timer(0.2, stop.set).start()
     runner.run(stop)
-    assert store.leases.workers_alive(10) is None
+    assert store.leases.beats(10) == []
     assert store.leases.claim("other", ()) is not None

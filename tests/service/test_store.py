@@ -13,9 +13,9 @@ from relucensus.engines.protocol import Mergeable, OpenCube, Settlement
 from relucensus.values.network import Network
 from relucensus.values.pattern import Cube
 from relucensus.values.result import Statistics
-from relucensus_service.jobs import COUNTING, FrontierCube, Job, JobState, Lease, LeaseLost, root_cube
+from relucensus_service.jobs import COUNTING, FrontierCube, Job, JobState, Lease, LeaseLost, NewJob, root_cube
 from relucensus_service.settings import InvalidSetting
-from relucensus_service.store import Database, NewModel, Store
+from relucensus_service.store import Database, NewModel, RunnerFigures, Store
 from relucensus_service.store.schema import at_head, upgrade
 from relucensus_service.store.tables import metadata
 
@@ -24,7 +24,7 @@ Document = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def queued(store: Store, model: str, request_document: Document) -> Job:
-    return store.jobs.create("job", model=model, request=request_document(), root=root_cube(2))
+    return store.jobs.create(NewJob("job", model, request_document(), root_cube(2)))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_new_job_is_queued_with_the_root_cube(store: Store, queued: Job) -> No
 
 
 def test_bounds_of_a_cube_may_be_huge(store: Store, model: str, request_document: Document) -> None:
-    store.jobs.create("job", model=model, request=request_document(), root=root_cube(50_000))
+    store.jobs.create(NewJob("job", model, request_document(), root_cube(50_000)))
     assert root(store).cube.at_most == 2**50_000
 
 
@@ -285,7 +285,7 @@ def test_the_check_has_a_frontier_of_its_own(store: Store, held: tuple[Job, Leas
 
 def test_jobs_are_listed_newest_first_by_state_and_page(store: Store, model: str, request_document: Document) -> None:
     for number in range(5):
-        store.jobs.create(f"job{number}", model=model, request=request_document(), root=root_cube(2))
+        store.jobs.create(NewJob(f"job{number}", model, request_document(), root_cube(2)))
     store.jobs.cancel("job1")
     first = store.jobs.page(states=[], below=None, limit=2)
     assert [job.id for job in first] == ["job4", "job3"]
@@ -295,7 +295,7 @@ def test_jobs_are_listed_newest_first_by_state_and_page(store: Store, model: str
 
 def test_many_runners_claim_every_job_once(store: Store, model: str, request_document: Document) -> None:
     for number in range(12):
-        store.jobs.create(f"job{number}", model=model, request=request_document(), root=root_cube(2))
+        store.jobs.create(NewJob(f"job{number}", model, request_document(), root_cube(2)))
 
     def claim(runner: str) -> list[str]:
         held: list[str] = []
@@ -309,15 +309,17 @@ def test_many_runners_claim_every_job_once(store: Store, model: str, request_doc
 
 
 def test_a_runner_is_alive_while_it_says_so(store: Store) -> None:
-    assert store.leases.workers_alive(0.3) is None
+    assert store.leases.beats(0.3) == []
     store.leases.announce("runner", 2)
-    store.leases.announce("runner", 3)
-    assert store.leases.workers_alive(0.3) == 3
+    store.leases.announce("runner", 3, RunnerFigures(slices=5, regions=70))
+    (beat,) = store.leases.beats(0.3)
+    assert (beat.name, beat.workers, beat.figures) == ("runner", 3, RunnerFigures(slices=5, regions=70))
+    assert 0 <= beat.silent < 0.3
     time.sleep(0.4)
-    assert store.leases.workers_alive(0.3) is None
+    assert store.leases.beats(0.3) == []
     store.leases.announce("runner", 3)
     store.leases.withdraw("runner")
-    assert store.leases.workers_alive(0.3) is None
+    assert store.leases.beats(0.3) == []
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "no url"])

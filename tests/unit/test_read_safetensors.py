@@ -122,3 +122,12 @@ def test_every_truncation_of_a_file_is_refused() -> None:
 def test_a_mutated_file_is_read_or_refused_but_never_crashes(position: int, byte: int) -> None:
     with contextlib.suppress(CensusError):
         read_model(DATA[:position] + bytes([byte]) + DATA[position + 1 :])
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x0380, 0x0480, 0x0580, 0x8B1F])
+def test_a_header_whose_length_looks_like_another_format_is_no_other_format(length: int) -> None:
+    weights = {"0.weight": np.eye(2), "0.bias": np.zeros(2), "2.weight": np.eye(2), "2.bias": np.zeros(2)}
+    file = safetensors_numpy.save(weights)
+    size = int.from_bytes(file[:8], "little")
+    padded = length.to_bytes(8, "little") + file[8 : 8 + size].ljust(length) + file[8 + size :]
+    assert read_model(padded).format == "safetensors"

@@ -222,6 +222,7 @@ _forwarded("serve", "Start a service here: API, runner and workers in one comman
 _forwarded("api", "Start only the API of a service.")
 _forwarded("runner", "Start only a runner, which works on the jobs of a service.")
 _forwarded("migrate", "Bring the database of a service to the present version.")
+_forwarded("keys", "Make, list and revoke the API keys of a service.")
 
 
 @app.callback(invoke_without_command=True)

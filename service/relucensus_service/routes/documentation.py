@@ -46,11 +46,13 @@ def problems_for(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def with_request_schema(document: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI document with the schema of the `request` part, which only `COUNT_BODY` refers to."""
+    """The OpenAPI document with what the framework does not see: the schema of the `request` part, and API keys."""
     schema = CountRequest.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(schema.pop("$defs", {}))
     schemas["CountRequest"] = schema
+    document["components"]["securitySchemes"] = {"api_key": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{}, {"api_key": []}]  # without one where access is open
     return document
 
 

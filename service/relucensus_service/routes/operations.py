@@ -1,4 +1,4 @@
-"""`/`, `/healthz`, `/readyz`: for people who look and machines that watch."""
+"""`/`, `/healthz`, `/readyz`, `/metrics`: for people who look and machines that watch."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from relucensus_service.context import Context, InContext
 from relucensus_service.problems import Refusal, problem
@@ -25,6 +26,7 @@ def root() -> dict[str, Any]:
         "version": version("relucensus"),
         "count": "/count",
         "models": "/models",
+        "metrics": "/metrics",
         "documentation": "/docs",
         "openapi": "/openapi.json",
     }
@@ -46,14 +48,26 @@ def readyz(context: InContext) -> JSONResponse:
     return JSONResponse({"status": "ok", "checks": checks})
 
 
+@router.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus")
+def metrics(context: InContext) -> Response:
+    """Jobs by state, age of the queue, open cubes, what each runner has done, requests answered."""
+    return Response(context.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
 def _checks(context: Context) -> dict[str, str]:
     unknown = "not known without the database"
     try:
         migrated = at_head(context.store.database)
     except SQLAlchemyError:
-        return {"database": "does not answer", "schema": unknown, "runner": unknown}
+        return {"database": "does not answer", "schema": unknown, "runner": unknown, "scheduler": unknown}
     if not migrated:
-        return {"database": "ok", "schema": "not the newest; run: relucensus migrate", "runner": unknown}
-    workers = context.store.leases.workers_alive(context.settings.runner_stale_seconds)
-    runner = "ok" if workers else "none was heard of lately" if workers is None else "has no workers"
-    return {"database": "ok", "schema": "ok", "runner": runner}
+        schema = "not the newest; run: relucensus migrate"
+        return {"database": "ok", "schema": schema, "runner": unknown, "scheduler": unknown}
+    beats = context.store.leases.beats(context.settings.runner_stale_seconds)
+    scheduler = "ok" if any(beat.workers for beat in beats) else "has no workers, or cannot be reached"
+    return {
+        "database": "ok",
+        "schema": "ok",
+        "runner": "ok" if beats else "none was heard of lately",
+        "scheduler": scheduler if beats else "not known without a runner",
+    }

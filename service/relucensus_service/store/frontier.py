@@ -11,21 +11,26 @@ from sqlalchemy import Connection, delete, insert, select, update
 from relucensus.engines.protocol import Mergeable, OpenCube, Settlement, seen_together
 from relucensus.values.pattern import Cube
 from relucensus.values.result import Statistics
-from relucensus_service.jobs import CHECKING, COUNTING, FrontierCube, JobState, Lease
+from relucensus_service.jobs import CHECKING, COUNTING, FrontierCube, JobState, Lease, is_exact
 from relucensus_service.store.blobs import joined, joined_mergeable, separated, separated_mergeable
 from relucensus_service.store.database import Database, database_clock
 from relucensus_service.store.jobs import cube_values, job_of, select_jobs
 from relucensus_service.store.leases import Leases
+from relucensus_service.store.quotas import spend_cpu
 from relucensus_service.store.tables import cubes, jobs, settlements
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit changed: the children now open; None if the cube was settled before and nothing changed."""
+    """What a commit changed: the children now open; None if the cube was settled before and nothing changed.
+
+    `used_up`: the API key that asked for the job has no CPU seconds left for today.
+    """
 
     children: tuple[FrontierCube, ...] | None
     state: JobState
     seconds_spent: float
+    used_up: bool = False
 
 
 class FrontierStore:
@@ -60,7 +65,7 @@ class FrontierStore:
         with self._database.write() as connection:
             state, spent = self._leases.renew_within(connection, lease)
             here = jobs.c.id == lease.job_id
-            number = connection.execute(select(jobs.c.number).where(here)).scalar_one()
+            number, owner = connection.execute(select(jobs.c.number, jobs.c.owner).where(here)).one()
             gone = delete(cubes).where(cubes.c.id == cube.id, cubes.c.job_number == number, cubes.c.phase == phase)
             if connection.execute(gone).rowcount != 1:
                 return Committed(None, state, spent)
@@ -70,7 +75,8 @@ class FrontierStore:
             connection.execute(update(jobs).where(here).values(change))
             connection.execute(insert(settlements).values(_settlement_values(number, phase, cube, settlement)))
             children = _insert_children(connection, number, phase, cube, settlement.open)
-        return Committed(children, state, spent)
+            used_up = owner is not None and spend_cpu(connection, owner, settlement.statistics.cpu_seconds)
+        return Committed(children, state, spent, used_up)
 
     def blame(self, lease: Lease, cube: FrontierCube, reason: str) -> None:
         """Remember that settling the cube failed once more."""
@@ -118,11 +124,11 @@ class FrontierStore:
             here = jobs.c.id == lease.job_id
             job = job_of(connection.execute(select_jobs().where(here)).mappings().one())
             ended = job.moved_to(JobState.FAILED) if "error" in columns else job.concluded()
-            ending = {"state": ended.state.value, "finished_at": database_clock(), "runner": None, **columns}
-            connection.execute(update(jobs).where(here).values(ending))
-            # What merges is summed up in the result, and it is by far the largest part of the database.
-            nothing = {"affine_maps": joined(()), "mergeable": joined(())}
-            connection.execute(update(settlements).where(settlements.c.job_number == job.number).values(nothing))
+            exact = ended.state is JobState.SUCCEEDED and is_exact(columns["result"], job.request)
+            ending = {"state": ended.state.value, "finished_at": database_clock(), "runner": None, "exact": exact}
+            connection.execute(update(jobs).where(here).values(ending | columns))
+            if exact:  # nobody will go on: the sums are in the result, and the summands most of the database
+                connection.execute(delete(settlements).where(settlements.c.job_number == job.number))
         return ended.state
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
@@ -15,8 +16,36 @@ from relucensus_service.store.tables import jobs, runners
 _CLAIMABLE: Final = jobs.c.state.in_([state.value for state in JobState if not state.done]) & or_(
     jobs.c.runner.is_(None), jobs.c.runner == bindparam("claimant"), jobs.c.lease_expires_at < database_clock()
 )
-_LOOK: Final = select(jobs.c.id).where(_CLAIMABLE)  # built once: building it takes longer than running it
-_CLAIM: Final = select_jobs().where(_CLAIMABLE).order_by(jobs.c.number).limit(1)
+_ENDING: Final = or_(jobs.c.state == JobState.CANCELLING.value, jobs.c.deadline <= database_clock())
+# Built once: building them takes longer than running them.
+_LOOK: Final = select(jobs.c.id).where(_CLAIMABLE)
+_CLAIM: Final = (
+    select_jobs()
+    .add_columns(database_clock().label("now"))
+    .where(_CLAIMABLE)
+    .order_by(_ENDING.desc(), jobs.c.number)
+    .limit(1)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerFigures:
+    """What a runner has done since it started: settlements committed and their regions, failures, jobs taken over."""
+
+    slices: int = 0
+    regions: int = 0
+    failures: int = 0
+    taken_over: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerBeat:
+    """A runner that was heard of. `silent` is for how many seconds it was not."""
+
+    name: str
+    workers: int
+    silent: float
+    figures: RunnerFigures
 
 
 class Leases:
@@ -26,18 +55,23 @@ class Leases:
         self._database = database
         self._seconds = seconds
 
-    def claim(self, runner: str, held: Collection[str]) -> tuple[Job, Lease] | None:
-        """The oldest job that nobody serves, or that this runner served before it started again."""
+    def claim(self, runner: str, held: Collection[str], *, only_ending: bool = False) -> tuple[Job, Lease] | None:
+        """The oldest job that nobody serves, or that this runner served before it started again.
+
+        Those that only have to be ended come first: cancelled ones, and those whose deadline has passed.
+        """
+        look, claim = (_LOOK.where(_ENDING), _CLAIM.where(_ENDING)) if only_ending else (_LOOK, _CLAIM)
         with self._database.read() as connection:  # idle runners look often: take no lock for looking
-            if set(held).issuperset(connection.execute(_LOOK, {"claimant": runner}).scalars()):
+            if set(held).issuperset(connection.execute(look, {"claimant": runner}).scalars()):
                 return None
         with self._database.write() as connection:
-            query = _CLAIM.where(jobs.c.id.not_in(held)).with_for_update(of=jobs, skip_locked=True)
+            query = claim.where(jobs.c.id.not_in(held)).with_for_update(of=jobs, skip_locked=True)
             row = connection.execute(query, {"claimant": runner}).mappings().first()
             if row is None:
                 return None
             job = job_of(row).claimed()
-            lease = Lease(job.id, runner, row["lease_token"] + 1)
+            taken_over = row["runner"] not in (None, runner)
+            lease = Lease(job.id, runner, row["lease_token"] + 1, row["now"], taken_over)
             connection.execute(
                 update(jobs)
                 .where(jobs.c.number == job.number)
@@ -94,9 +128,9 @@ class Leases:
             rows = connection.execute(select(jobs.c.id, jobs.c.state).where(jobs.c.id.in_(job_ids)))
             return {row.id: JobState(row.state) for row in rows}
 
-    def announce(self, runner: str, workers: int) -> None:
-        """Say that this runner is alive."""
-        beat = {"heartbeat_at": database_clock(), "workers": workers}
+    def announce(self, runner: str, workers: int, figures: RunnerFigures = RunnerFigures()) -> None:
+        """Say that this runner is alive, and what it has done."""
+        beat = {"heartbeat_at": database_clock(), "workers": workers, **asdict(figures)}
         with self._database.write() as connection:
             if not connection.execute(update(runners).where(runners.c.name == runner).values(beat)).rowcount:
                 connection.execute(insert(runners).values(name=runner, started_at=database_clock(), **beat))
@@ -106,9 +140,17 @@ class Leases:
         with self._database.write() as connection:
             connection.execute(delete(runners).where(runners.c.name == runner))
 
-    def workers_alive(self, stale_seconds: float) -> int | None:
-        """Workers of the runners heard of within this time; None when there is no such runner."""
-        recent = runners.c.heartbeat_at > database_clock() - stale_seconds
+    def beats(self, silent_at_most: float) -> list[RunnerBeat]:
+        """The runners heard of within this time."""
+        silent = database_clock() - runners.c.heartbeat_at
+        query = select(runners, silent.label("silent")).where(silent < silent_at_most).order_by(runners.c.name)
         with self._database.read() as connection:
-            total: int | None = connection.execute(select(func.sum(runners.c.workers)).where(recent)).scalar_one()
-        return total
+            return [
+                RunnerBeat(
+                    row.name,
+                    row.workers,
+                    row.silent,
+                    RunnerFigures(row.slices, row.regions, row.failures, row.taken_over),
+                )
+                for row in connection.execute(query)
+            ]

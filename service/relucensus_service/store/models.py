@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import RowMapping, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from relucensus_service.store.database import Database, database_clock
-from relucensus_service.store.tables import models
+from relucensus_service.store.tables import models, uploads
+
+_MODEL: Final = select(models.c.digest, models.c.summary, models.c.created_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Models:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, model: NewModel) -> StoredModel:
-        """Keep the network unless it is known; the stored one either way."""
+    def save(self, model: NewModel, *, owner: str | None = None) -> StoredModel:
+        """Keep the network unless it is known; the stored one either way, which the owner may name from now on."""
         values = {
             "digest": model.digest,
             "file_sha256": model.file_sha256,
@@ -54,21 +56,24 @@ class Models:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         with self._database.write() as connection:
             connection.execute(insert(models).values(values).on_conflict_do_nothing())
-            query = select(models.c.digest, models.c.summary, models.c.created_at)
-            return _model(connection.execute(query.where(models.c.digest == model.digest)).mappings().one())
+            if owner is not None:
+                connection.execute(insert(uploads).values(owner=owner, digest=model.digest).on_conflict_do_nothing())
+            return _model(connection.execute(_MODEL.where(models.c.digest == model.digest)).mappings().one())
 
-    def find(self, digest: str) -> StoredModel | None:
-        """The network with this digest."""
-        query = select(models.c.digest, models.c.summary, models.c.created_at).where(models.c.digest == digest)
+    def find(self, digest: str, *, owner: str | None = None) -> StoredModel | None:
+        """The network with this digest, if this owner has uploaded it; whoever knows it where access is open."""
+        query = _MODEL.where(models.c.digest == digest)
+        if owner is not None:
+            query = query.join(uploads, uploads.c.digest == models.c.digest).where(uploads.c.owner == owner)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one_or_none()
         return _model(row) if row is not None else None
 
-    def find_file(self, file_sha256: str, activation: str) -> StoredModel | None:
-        """The network that was read from this very file."""
-        query = select(models.c.digest, models.c.summary, models.c.created_at).where(
-            models.c.file_sha256 == file_sha256, models.c.activation == activation
-        )
+    def find_file(self, file_sha256: str, activation: str, *, owner: str | None = None) -> StoredModel | None:
+        """The network that was read from this very file, if this owner has uploaded it before."""
+        query = _MODEL.where(models.c.file_sha256 == file_sha256, models.c.activation == activation)
+        if owner is not None:
+            query = query.join(uploads, uploads.c.digest == models.c.digest).where(uploads.c.owner == owner)
         with self._database.read() as connection:
             row = connection.execute(query).mappings().first()
         return _model(row) if row is not None else None

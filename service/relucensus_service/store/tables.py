@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata: Final = MetaData(
@@ -64,6 +66,16 @@ jobs: Final = Table(
     Column("heartbeat_at", Double),
     Column("result", JSON(none_as_null=True)),
     Column("error", JSON(none_as_null=True)),
+    Column("exact", Boolean, nullable=False, server_default=false(), comment="the result is all that was asked for"),
+    Column("owner", String(40), comment="the API key that asked; empty where access is open"),
+    Column("question", String(80), comment="equal for requests that have the same exact answer"),
+    Column("answered_from", String(40), comment="the job whose result was given"),
+    Column("deadline", Double),
+    Column("seconds_before", Double, nullable=False, server_default="0", comment="spent before the last retry"),
+    Column("regions_before", BigInteger, nullable=False, server_default="0"),
+    Index("ix_jobs_owner_number", "owner", "number"),
+    Index("ix_jobs_question", "question"),
+    Index("ix_jobs_finished_at", "finished_at"),
     sqlite_autoincrement=True,
 )
 
@@ -95,7 +107,7 @@ settlements: Final = Table(
     Column("patterns", BigInteger),
     Column("affine_maps", LargeBinary, nullable=False),
     Column("mergeable", LargeBinary, nullable=False),
-    Column("seen", LargeBinary, comment="the symbols that every row has in the regions; null before revision 0002"),
+    Column("seen", LargeBinary, comment="the symbols that every row has in the regions; null before revision 0003"),
     Column("statistics", JSON, nullable=False),
     Column("committed_at", Double, nullable=False),
     Index("ix_settlements_job_number_phase", "job_number", "phase"),
@@ -109,4 +121,37 @@ runners: Final = Table(
     Column("started_at", Double, nullable=False),
     Column("heartbeat_at", Double, nullable=False),
     Column("workers", Integer, nullable=False),
+    Column("slices", BigInteger, nullable=False, server_default="0", comment="settlements committed since its start"),
+    Column("regions", BigInteger, nullable=False, server_default="0"),
+    Column("failures", BigInteger, nullable=False, server_default="0", comment="pieces of work that failed"),
+    Column("taken_over", BigInteger, nullable=False, server_default="0", comment="jobs whose lease had expired"),
+)
+
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+    Column("open_jobs", Integer, comment="jobs that are not done, at most"),
+    Column("upload_bytes", BigInteger, comment="a day, at most"),
+    Column("cpu_seconds", Double, comment="a day, at most"),
+)
+
+usage: Final = Table(
+    "usage",
+    metadata,
+    Column("owner", String(40), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False, comment="days since 1970, UTC"),
+    Column("upload_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("cpu_seconds", Double, nullable=False, server_default="0"),
+)
+
+uploads: Final = Table(
+    "uploads",
+    metadata,
+    Column("owner", String(40), primary_key=True),
+    Column("digest", ForeignKey("models.digest", ondelete="CASCADE"), primary_key=True, index=True),
 )

@@ -77,11 +77,12 @@ def _sniffed(data: bytes) -> str:
         raise UnreadableModel(f"the file is empty; {_ACCEPTED}")
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "state_dict"
+    # Before the others: the length of the header may begin with the bytes of a pickle.
+    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < _LONGEST_HEADER:
+        return "safetensors"
     if data[:1] == b"\x80" and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         raise RefusedFormat(_LEGACY)
     for magic, kind in _KNOWN_OTHERS.items():
         if data.startswith(magic):
             raise RefusedFormat(f"the file is {kind}; {_ACCEPTED}")
-    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < _LONGEST_HEADER:
-        return "safetensors"
     return "onnx"

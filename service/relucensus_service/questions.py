@@ -1,0 +1,27 @@
+"""When two requests ask the same: a digest of all that an exact answer depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from relucensus.values.domain import Domain
+
+
+def question_of(request: Mapping[str, Any], domain: Domain) -> str:
+    """Equal for requests with the same exact answer: network, domain, definitions, and how it has to be found.
+
+    Limits do not matter to an exact answer. The library's version does: a mistake that was found is no answer.
+    """
+    asked = {
+        "model": request["model"],
+        "domain": domain.to_json(),
+        "definitions": sorted(request["definitions"]),
+        "strategy": request["strategy"],
+        "cross_check": request["cross_check"],
+        "version": version("relucensus"),
+    }
+    return f"sha256:{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}"

@@ -1,0 +1,54 @@
+"""Databases of earlier versions, on SQLite and PostgreSQL: what they hold is still there after an upgrade."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from relucensus.values.network import Network
+from relucensus_service.jobs import COUNTING, JobState
+from relucensus_service.store import Database, NewModel, Store
+from relucensus_service.store.schema import at_head, upgrade
+
+JOB = (
+    "INSERT INTO jobs (id, state, model, request, phase, created_at, seconds_spent, regions, conclusion_attempts, "
+    "lease_token) VALUES (:id, :state, :model, '{}', 0, 1.0, 2.5, 7, 0, 3)"
+)
+CUBE = (
+    "INSERT INTO cubes (job_number, phase, prefix, found, at_most, attempts, returns) "
+    "SELECT number, 0, '01', 1, '0x4', 0, 0 FROM jobs"
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old(request: pytest.FixtureRequest, new_postgres: Callable[[], str], tmp_path: Path) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path}/old.db" if request.param == "sqlite" else new_postgres()
+    database = Database(url)
+    yield database
+    database.close()
+
+
+def test_jobs_of_the_first_version_go_on(old: Database, network: Network) -> None:
+    upgrade(old, "0001")
+    assert not at_head(old)
+    store = Store.on(old)
+    summary: dict[str, Any] = {"digest": network.digest, "inputs": 1, "neurons": network.neurons}
+    model = NewModel(network.digest, "sha256:0", "relu", b"file", network.to_bytes(), summary)
+    store.models.save(model)
+    with old.write() as connection:
+        for name, state in (("open", "running"), ("stopped", "cancelled")):
+            connection.execute(text(JOB), {"id": name, "state": state, "model": network.digest})
+        connection.execute(text(CUBE))
+    upgrade(old)
+    assert at_head(old)
+    opened, stopped = store.jobs.find("open"), store.jobs.find("stopped")
+    assert opened is not None
+    assert stopped is not None
+    assert (opened.state, opened.regions, opened.open_cubes, opened.owner) == (JobState.RUNNING, 7, 1, None)
+    assert (stopped.state, stopped.exact, stopped.open_cubes) == (JobState.CANCELLED, False, 0)
+    again = store.jobs.retry("stopped")
+    assert again is not None
+    assert (again.state, again.regions) == (JobState.QUEUED, 0)
+    assert [cube.cube.cube.to_text() for cube in store.frontier.load("stopped", COUNTING)] == [""]
