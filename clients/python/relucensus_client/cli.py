@@ -13,7 +13,8 @@ import typer
 
 from relucensus_client import _parts
 from relucensus_client._cli_domain import Lower, PropertyFile, SliceFile, Upper, given_domain
-from relucensus_client._client import DEFAULT_URL, Client
+from relucensus_client._client import Client
+from relucensus_client._connection import DEFAULT_URL
 from relucensus_client._errors import ClientError, InvalidArgument, JobFailed, ProblemError
 from relucensus_client._model_source import model_file
 from relucensus_client._models import CountResult, Problem
