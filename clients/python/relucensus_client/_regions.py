@@ -81,11 +81,10 @@ def regions_of(lines: Sequence[bytes], outputs: int | None) -> Regions:
     """
     try:
         rows = [json.loads(line) for line in lines]
-        names = tuple(rows[0])
-        if any(tuple(row) != names for row in rows):
-            raise ValueError("regions have different columns")
-        return Regions({name: _array(name, [row[name] for row in rows], outputs) for name in names})
-    except (ValueError, TypeError) as error:
+        if not all(isinstance(row, dict) and row.keys() == rows[0].keys() for row in rows):
+            raise ValueError("needed are objects with the same columns")
+        return Regions({name: _array(name, [row[name] for row in rows], outputs) for name in rows[0]})
+    except (ValueError, TypeError, OverflowError) as error:
         raise UnexpectedAnswer(
             f"the service sent {excerpt(lines[0])!r} among {len(lines)} lines that are not regions: {error}"
         ) from None
