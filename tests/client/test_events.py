@@ -114,7 +114,7 @@ def test_who_stops_listening_closes_the_connection(job: Job, service: Any, docum
     events = job.events()
     next(events)
     assert not stream.closed
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert stream.closed
     assert len(service.requests) == 1
 

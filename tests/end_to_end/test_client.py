@@ -45,12 +45,11 @@ def test_the_regions_of_a_counted_job_are_the_networks(client: Client, tmp_path:
     pytest.importorskip("pyarrow")
     job = client.submit(MOONS, lower=-1, upper=1)
     assert job.wait().counts["activation_regions"].value == 174
-    regions = job.regions(["pattern", "interior_point", "weights", "bias", "facets"])
+    regions = job.regions(["pattern", "interior_point", "weights", "bias"])
     assert regions["pattern"].shape == (174, 48)
     assert len(np.unique(regions["pattern"], axis=0)) == 174
     assert (np.abs(regions["interior_point"]) < 1).all()
     assert regions["weights"].shape == (174, *regions["bias"].shape[1:], 2)
-    assert all(len(facets) >= 3 for facets in regions["facets"])
     path = tmp_path / "regions.parquet"
     assert command(client.url, "regions", "--job", job.id, "--output", str(path), "--columns", "pattern").exit_code == 0
     parquet = pytest.importorskip("pyarrow.parquet")

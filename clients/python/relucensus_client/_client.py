@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -216,7 +216,7 @@ class Job:
         """
         return completed(self._job.wait(timeout, progress=progress, on_interrupt=on_interrupt))
 
-    def events(self) -> Iterator[JobStatus]:
+    def events(self) -> Generator[JobStatus, None, None]:
         """The job each time that it has changed, from now until it is done; each is `latest` too.
 
         The service says so by itself. When the connection breaks off, it is made again and nothing is missed but steps
@@ -228,7 +228,9 @@ class Job:
         """
         return each(self._job.events())
 
-    def region_batches(self, columns: Sequence[str] | None = None, *, size: int = BATCH) -> Iterator[Regions]:
+    def region_batches(
+        self, columns: Sequence[str] | None = None, *, size: int = BATCH
+    ) -> Generator[Regions, None, None]:
         """The activation regions while the service finds them again, `size` at a time, in bounded memory.
 
         `columns` are names of columns as in `Regions`; unless asked otherwise these are `pattern`, `interior_point`,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Iterable
 from typing import Any, Protocol, TypeVar
 
 import httpx
@@ -116,7 +116,7 @@ def completed(work: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("a coroutine over a blocking wire waits for an event loop")
 
 
-def each(items: AsyncGenerator[T, None]) -> Iterator[T]:
+def each(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
     """What an asynchronous generator over a `BlockingWire` yields; it ends when this ends."""
     try:
         while True:
