@@ -23,6 +23,7 @@ from relucensus_client._wire import Wire
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 URL_VARIABLE: Final = "RELUCENSUS_URL"
 API_KEY_VARIABLE: Final = "RELUCENSUS_API_KEY"
+_KEPT_ALIVE: Final = 20
 
 _log = logging.getLogger("relucensus_client")
 
@@ -53,8 +54,12 @@ def http_options(url: str, api_key: str | None) -> dict[str, Any]:
     headers = {"User-Agent": "relucensus-client", "Accept": "application/json"}
     if api_key is not None:
         headers["Authorization"] = f"Bearer {_requests.header_text('api_key', api_key)}"
-    # A proxy cannot reach this machine's own addresses.
-    return {"base_url": url, "headers": headers, "trust_env": not _is_loopback(httpx.URL(url).host)}
+    return {
+        "base_url": url,
+        "headers": headers,
+        "trust_env": not _is_loopback(httpx.URL(url).host),  # a proxy cannot reach this machine's own addresses
+        "limits": httpx.Limits(max_keepalive_connections=_KEPT_ALIVE),  # each job that is followed holds a connection
+    }
 
 
 @dataclass(frozen=True)
