@@ -55,8 +55,12 @@ def test_ctrl_c_while_submitting_says_that_there_may_be_a_job(service: Any, caps
 
 def test_what_else_ctrl_c_should_do_is_refused(service: Any, documents: Any) -> None:
     service.answers = [documents.job()]
-    with service.client() as client, pytest.raises(InvalidArgument, match="'detach' or 'cancel'"):
-        client.job("job-1").wait(on_interrupt="explode")
+    with service.client() as client:
+        with pytest.raises(InvalidArgument, match="'detach' or 'cancel'"):
+            client.job("job-1").wait(on_interrupt="explode")
+        with pytest.raises(InvalidArgument, match="'detach' or 'cancel'"):
+            client.count(b"123", lower=0, upper=1, on_interrupt="explode")
+    assert service.asked == ["GET /count/job-1"]
 
 
 @pytest.mark.parametrize("on_interrupt", ["detach", "cancel"])

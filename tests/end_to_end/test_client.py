@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from relucensus_client import AsyncClient, Client, Conflict, JobStatus
+from relucensus_client import AsyncClient, AsyncJob, Client, Conflict, JobStatus
 from relucensus_client.cli import app
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -92,6 +92,23 @@ def test_asyncio_counts_side_by_side_and_follows_by_events(url: str) -> None:
             assert known.latest.answered_from is not None
             for job in jobs:
                 await job.delete()
+
+    asyncio.run(work())
+
+
+def test_one_client_follows_more_than_a_hundred_jobs_at_once(url: str) -> None:
+    async def work() -> None:
+        together = asyncio.Barrier(120)
+
+        async def follow(job: AsyncJob) -> None:
+            async for _ in job.events():
+                await together.wait()  # which takes all connections at once
+
+        async with AsyncClient(url) as client:
+            first = await client.submit(MOONS, lower=-1, upper=1)
+            await first.wait()
+            jobs = await asyncio.gather(*(client.job(first.id) for _ in range(120)))
+            await asyncio.wait_for(asyncio.gather(*(follow(job) for job in jobs)), 60)
 
     asyncio.run(work())
 

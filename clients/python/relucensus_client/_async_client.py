@@ -12,7 +12,7 @@ from relucensus_client import _requests
 from relucensus_client._async_job import AsyncJob, OnProgress
 from relucensus_client._connection import Connection, http_options, service_url
 from relucensus_client._domain import Bound, Domain
-from relucensus_client._interrupts import INTERRUPTS, OnInterrupt, explain
+from relucensus_client._interrupts import INTERRUPTS, OnInterrupt, check_choice, explain
 from relucensus_client._model_source import Model, model_file
 from relucensus_client._models import CountResult, JobPage, JobStatus, UploadedModel
 from relucensus_client._requests import CountOptions
@@ -45,6 +45,7 @@ class Verbs:
         **options: Unpack[CountOptions],
     ) -> CountResult:
         """As `Client.count`."""
+        check_choice(on_interrupt)
         job = await self.submit(model, lower=lower, upper=upper, domain=domain, example_input=example_input, **options)
         return await job.wait(timeout, progress=progress, on_interrupt=on_interrupt)
 

@@ -27,7 +27,7 @@ from relucensus_client._errors import (
     UnexpectedAnswer,
     WaitTimedOut,
 )
-from relucensus_client._interrupts import INTERRUPTS, OnInterrupt, explain
+from relucensus_client._interrupts import INTERRUPTS, OnInterrupt, check_choice, explain
 from relucensus_client._models import CountResult, JobStatus
 from relucensus_client._regions import FORMATS, Regions, batches_of_lines, joined, regions_of, replacing
 from relucensus_client._requests import Call
@@ -100,8 +100,7 @@ class AsyncJob:
 
         What happens to the job is then said in a note on the `asyncio.CancelledError`.
         """
-        if on_interrupt not in ("detach", "cancel"):
-            raise InvalidArgument(f"on_interrupt is {on_interrupt!r}; needed is 'detach' or 'cancel'")
+        check_choice(on_interrupt)
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         try:
             with _reporting(progress) as report:

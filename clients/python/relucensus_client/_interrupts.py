@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Literal
+from typing import Literal, get_args
+
+from relucensus_client._errors import InvalidArgument
 
 OnInterrupt = Literal["detach", "cancel"]
 
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
+
+
+def check_choice(on_interrupt: str) -> None:
+    """Check what an interrupt shall do.
+
+    Raises:
+        InvalidArgument: it is none of `OnInterrupt`.
+    """
+    if on_interrupt not in get_args(OnInterrupt):
+        raise InvalidArgument(f"on_interrupt is {on_interrupt!r}; needed is 'detach' or 'cancel'")
 
 
 def explain(interrupt: BaseException, said: str) -> None:
