@@ -5,14 +5,14 @@ from __future__ import annotations
 import email
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import pytest
 
-from relucensus_client import Client, Retries
+from relucensus_client import AsyncClient, Client, Retries
 
 QUICK = Retries(attempts=3, first_pause=0.0)
 
@@ -65,6 +65,43 @@ def problem(status: int, title: str = "Refused", detail: str | None = "because o
     return httpx.Response(status, json=document, headers={"Content-Type": "application/problem+json"})
 
 
+class Stream(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that comes in these pieces; one that is an error breaks it off there."""
+
+    def __init__(self, *pieces: bytes | Exception) -> None:
+        self._pieces = pieces
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+def streamed(*pieces: bytes | Exception, kind: str = "application/x-ndjson") -> httpx.Response:
+    return httpx.Response(200, headers={"Content-Type": kind}, stream=Stream(*pieces))
+
+
+def event(name: str, number: int | str, document: dict[str, Any]) -> bytes:
+    """An event as the service sends it; it asks to be asked again at once."""
+    return f"event: {name}\ndata: {json.dumps(document)}\nid: {number}\nretry: 0\n\n".encode()
+
+
+def events(*pieces: bytes | Exception) -> httpx.Response:
+    return streamed(*pieces, kind="text/event-stream; charset=utf-8")
+
+
 class ScriptedService:
     """Gives its answers in order, the last one for ever, and keeps the requests it got."""
 
@@ -79,10 +116,20 @@ class ScriptedService:
             raise answer
         if isinstance(answer, dict):
             return httpx.Response(200, json=answer)
+        if isinstance(answer.stream, Stream):
+            return answer
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
     def client(self, retries: Retries = QUICK, **options: Any) -> Client:
         return Client("http://service.test", transport=httpx.MockTransport(self), retries=retries, **options)
+
+    def async_client(self, retries: Retries = QUICK, **options: Any) -> AsyncClient:
+        return AsyncClient("http://service.test", transport=httpx.MockTransport(self), retries=retries, **options)
+
+    @property
+    def asked(self) -> list[str]:
+        """Method and path of every request."""
+        return [f"{request.method} {request.url.path}" for request in self.requests]
 
     def parts(self, number: int = -1) -> dict[str, tuple[str | None, bytes]]:
         """Name to (file name, content) of a multipart request."""
@@ -151,4 +198,7 @@ class Documents:
     job = staticmethod(job_document)
     finished = staticmethod(finished)
     problem = staticmethod(problem)
+    streamed = staticmethod(streamed)
+    events = staticmethod(events)
+    event = staticmethod(event)
     quick = QUICK

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from typer.testing import CliRunner, Result
 from relucensus_client.cli import app
 
 COMMAND = str(Path(sys.executable).with_name("relucensus"))
+EVENTS = {"Content-Type": "text/event-stream"}
 BOX = ["--lower", "-1,-2", "--upper", "1"]
 
 
 def run(*arguments: str, **environment: str) -> Result:
-    return CliRunner(env={"RELUCENSUS_URL": None, "COLUMNS": "200", **environment}).invoke(app, list(arguments))
+    return CliRunner(env={"RELUCENSUS_URL": None, "RELUCENSUS_API_KEY": None, "COLUMNS": "200", **environment}).invoke(
+        app, list(arguments)
+    )
 
 
 @pytest.fixture
@@ -34,7 +38,8 @@ def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
     code = (
         "import sys; from typer.testing import CliRunner; from relucensus_client.cli import app;"
         "text = CliRunner().invoke(app, ['--help']).output;"
-        "verbs = 'count regions submit status wait cancel list serve api runner migrate keys'.split();"
+        "verbs = 'count regions submit status wait events cancel retry delete upload list'.split();"
+        "verbs += 'serve api runner migrate keys'.split();"
         "heavy = {'torch', 'onnx', 'highspy', 'pyomo', 'numpy', 'relucensus', 'relucensus_service'};"
         "print([verb for verb in verbs if f' {verb} ' not in text], sorted(heavy & set(sys.modules)))"
     )
@@ -83,16 +88,25 @@ def test_every_option_reaches_the_request(served: str, service: Any, documents: 
         "--regions": "10",
         "--cross-check": "brute",
         "--activation": "relu",
+        "--deadline": "2030-01-31T12:00:00Z",
+        "--idempotency-key": "mine-1",
+        "--api-key": "rlc_1",
     }
-    answer = run("submit", model, *BOX, "--url", served, *(word for pair in options.items() for word in pair))
+    words = [word for pair in options.items() for word in pair]
+    answer = run("submit", model, *BOX, "--url", served, "--fresh", *words)
     assert (answer.exit_code, answer.stdout) == (0, "job-1\n")
     assert service.request_document() == {
         "domain": {"kind": "box", "lower": [-1.0, -2.0], "upper": 1.0},
         "strategy": "plain",
-        "limits": {"seconds": 1.5, "regions": 10},
+        "limits": {"seconds": 1.5, "regions": 10, "deadline": service.request_document()["limits"]["deadline"]},
         "cross_check": "brute",
         "activation": "relu",
+        "fresh": True,
     }
+    deadline = datetime.fromisoformat(service.request_document()["limits"]["deadline"])
+    assert deadline == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert service.requests[0].headers["Idempotency-Key"] == "mine-1"
+    assert service.requests[0].headers["Authorization"] == "Bearer rlc_1"
 
 
 def test_a_lower_bound_says_at_most_and_exits_with_3(served: str, service: Any, documents: Any, model: str) -> None:
@@ -127,11 +141,79 @@ def test_cancel_asks_once_and_prints_the_job(served: str, service: Any, document
     assert [request.method for request in service.requests] == ["GET", "POST"]
 
 
+def test_retry_prints_the_job_that_goes_on(served: str, service: Any, documents: Any) -> None:
+    stopped = documents.finished(result=documents.lower_bound)
+    service.answers = [stopped, httpx.Response(202, json=documents.job(state="queued"))]
+    answer = run("retry", "job-1", "--json", "--url", served)
+    assert json.loads(answer.stdout)["state"] == "queued"
+    assert service.asked[-1] == "POST /count/job-1/retry"
+    service.answers = [documents.finished(), documents.problem(409, "There is nothing to go on with")] * 2
+    assert run("retry", "job-1", "--url", served).exit_code == 2
+
+
+def test_delete_says_nothing_unless_there_is_no_such_job(served: str, service: Any, documents: Any) -> None:
+    service.answers = [documents.job(), httpx.Response(204), documents.problem(404, "There is no such job")]
+    assert (run("delete", "job-1", "--url", served).output, service.asked[-1]) == ("", "DELETE /count/job-1")
+    answer = run("delete", "job-2", "--url", served)
+    assert (answer.exit_code, answer.stderr) == (2, "error: There is no such job: because of that\n")
+
+
+def test_upload_prints_the_digest(served: str, service: Any, documents: Any, model: str) -> None:
+    kept = documents.result["network"] | {"format": "onnx"}
+    service.answers = [httpx.Response(201, json=kept)]
+    assert run("upload", model, "--activation", "abs", "--url", served).stdout == "sha256:ab\n"
+    assert (service.asked, str(service.requests[0].url.params)) == (["POST /models"], "activation=abs")
+    assert json.loads(run("upload", model, "--json", "--url", served).stdout) == kept
+
+
+def test_events_prints_a_line_each_time_and_the_result_at_last(served: str, service: Any, documents: Any) -> None:
+    done = documents.finished(result=documents.lower_bound)
+    stream = documents.event("progress", 1, documents.job()) + documents.event("done", 2, done)
+    service.answers = [documents.job(), httpx.Response(200, headers=EVENTS, content=stream)] * 2
+    answer = run("events", "job-1", "--url", served)
+    assert answer.exit_code == 3
+    assert answer.stdout.splitlines()[:4] == [
+        "running     10 regions so far, 4 cubes open, 2 regions/s",
+        "succeeded",
+        "",
+        "activation regions  50  lower bound, at most 900",
+    ]
+    lines = run("events", "job-1", "--json", "--url", served).stdout.splitlines()
+    assert [json.loads(line)["state"] for line in lines] == ["running", "succeeded"]
+
+
+def test_the_regions_of_a_job_go_to_a_file(served: str, service: Any, documents: Any, tmp_path: Path) -> None:
+    path = tmp_path / "regions.ndjson"
+    service.answers = [documents.finished(), httpx.Response(200, content=b'{"digest": "aa"}\n')]
+    words = ["--job", "job-1", "--output", str(path), "--format", "ndjson", "--columns", "digest, bias"]
+    answer = run("regions", *words, RELUCENSUS_URL=served)
+    assert (answer.exit_code, answer.stderr) == (0, f"the regions of job job-1 are written to {path}\n")
+    assert path.read_bytes() == b'{"digest": "aa"}\n'
+    assert dict(service.requests[-1].url.params) == {"format": "ndjson", "columns": "digest,bias"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--job", "job-1", "--lower", "0"], "--job has its model, domain and limits already"),
+        (["net.onnx", "--job", "job-1"], "--job has its model"),
+        ([], "needed is MODEL"),
+        (["net.onnx", "--url", "http://127.0.0.1:9"], "needed is MODEL"),
+    ],
+)
+def test_regions_are_of_a_model_here_or_of_a_job_there(arguments: list[str], said: str, tmp_path: Path) -> None:
+    answer = run("regions", *arguments, "--output", str(tmp_path / "regions"))
+    assert (answer.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert said in answer.stderr
+
+
 def test_list_prints_one_line_a_job(served: str, service: Any, documents: Any) -> None:
     page = {"jobs": [documents.job(id="a"), documents.job(id="b"), documents.job(id="c")], "next_cursor": "n"}
     service.answers = [page]
     answer = run("list", "--limit", "2", "--state", "running", "--url", served)
     assert [line.split()[:2] for line in answer.stdout.splitlines()] == [["a", "running"], ["b", "running"]]
+    run("list", "--state", "running, queued", "--limit", "2", "--url", served)
+    assert service.requests[-1].url.params.get_list("state") == ["running", "queued"]
     assert len(json.loads(run("list", "--limit", "2", "--json", "--url", served).stdout)) == 2
     service.answers = [{"jobs": [], "next_cursor": None}]
     assert run("list", "--url", served).exit_code == 0
@@ -188,6 +270,9 @@ def test_a_service_that_is_not_there_exits_with_1_and_says_how_to_start_one() ->
         (["--lower", "0"], "--upper"),
         (["--lower", "0", "--upper", "1", "--nonsense"], "--nonsense"),
         (["--lower", "0", "--upper", "1", "--url", "nowhere"], "url is 'nowhere'"),
+        (["--lower", "0", "--upper", "1", "--deadline", "soon"], "--deadline is 'soon'"),
+        (["--lower", "0", "--upper", "1", "--deadline", "2030-01-31"], "for a count on a service"),
+        (["--lower", "0", "--upper", "1", "--fresh"], "for a count on a service"),
     ],
 )
 def test_a_request_that_makes_no_sense_exits_with_2(model: str, arguments: list[str], said: str) -> None:

@@ -110,6 +110,8 @@ def test_retry_after_is_obeyed_before_asking_again(service: Any, documents: Any)
     ("status", "kind", "builtin"),
     [
         (400, relucensus_client.RequestRefused, ValueError),
+        (401, relucensus_client.Unauthorized, RuntimeError),
+        (403, relucensus_client.Unauthorized, RuntimeError),
         (404, relucensus_client.NotFound, LookupError),
         (409, relucensus_client.Conflict, RuntimeError),
         (413, relucensus_client.RequestRefused, ValueError),
@@ -170,6 +172,26 @@ def test_jobs_fetches_pages_as_they_are_needed(service: Any, documents: Any) -> 
         assert [job.id for job in jobs] == ["b", "c"]
     assert dict(service.requests[0].url.params) == {"state": "running", "limit": "2"}
     assert dict(service.requests[1].url.params) == {"state": "running", "limit": "2", "cursor": "c2"}
+
+
+def test_a_page_of_jobs_names_the_next(service: Any, documents: Any) -> None:
+    service.answers = [{"jobs": [documents.job(id="a")], "next_cursor": "c2"}]
+    with service.client() as client:
+        page = client.jobs_page(state=["queued", "running"], cursor="c1", page_size=1)
+    assert ([status.id for status in page.jobs], page.next_cursor) == (["a"], "c2")
+    assert str(service.requests[0].url.params) == "state=queued&state=running&cursor=c1&limit=1"
+
+
+def test_a_problem_tells_its_name_and_the_fields_at_fault(service: Any, documents: Any) -> None:
+    errors = [{"field": "engine", "message": "does not exist"}]
+    kind = "urn:relucensus:problem:invalid-request"
+    service.answers = [documents.problem(422, type=kind, errors=errors)]
+    with service.client() as client, pytest.raises(relucensus_client.RequestRefused) as caught:
+        client.submit(b"123", lower=0, upper=1)
+    assert caught.value.problem.name == "invalid-request"
+    assert [(error.field, error.message) for error in caught.value.problem.errors or ()] == [
+        ("engine", "does not exist")
+    ]
 
 
 def test_a_service_may_live_below_a_path(service: Any, documents: Any) -> None:

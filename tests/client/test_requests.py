@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -93,6 +94,23 @@ def test_a_limit_that_is_not_a_finite_number_is_refused_by_name(limit: Any, valu
 def test_definitions_that_are_not_a_list_are_refused(definitions: Any) -> None:
     with pytest.raises(InvalidArgument, match="list of names"):
         _requests.count_request(0, 1, {"definitions": definitions})
+
+
+def test_a_deadline_is_a_moment_and_keeps_its_time_zone() -> None:
+    moment = datetime(2030, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
+    assert _requests.count_request(0, 1, {"deadline": moment})["limits"] == {"deadline": "2030-01-31T12:00:00+02:00"}
+
+
+@pytest.mark.parametrize("deadline", [datetime(2030, 1, 31), "2030-01-31T12:00Z", 5])
+def test_a_deadline_that_is_no_moment_is_refused(deadline: Any) -> None:
+    with pytest.raises(InvalidArgument, match="datetime with its time zone"):
+        _requests.count_request(0, 1, {"deadline": deadline})
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", 5])
+def test_an_idempotency_key_that_cannot_be_sent_is_refused(key: Any) -> None:
+    with pytest.raises(InvalidArgument, match="idempotency_key"):
+        _requests.submit_call(ModelFile(), {}, key)
 
 
 def test_every_submit_has_its_own_idempotency_key() -> None:

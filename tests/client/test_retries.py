@@ -2,12 +2,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import httpx
 import pytest
 
 from relucensus_client import Retries
 from relucensus_client._retries import retry_after
+
+
+def answer(status: int, **options: Any) -> httpx.Response:
+    return httpx.Response(status, request=httpx.Request("GET", "http://service.test/count"), **options)
 
 
 def test_pauses_double_up_to_the_longest_and_are_shortened_by_at_most_half() -> None:
@@ -25,29 +30,40 @@ def test_pauses_differ_so_that_clients_do_not_return_together() -> None:
 def test_after_the_last_attempt_there_is_no_pause() -> None:
     policy = Retries(attempts=2)
     assert policy.pause_after_error(2, httpx.ReadTimeout("late")) is None
-    assert policy.pause_after_response(2, httpx.Response(503)) is None
+    assert policy.pause_after_response(2, answer(503)) is None
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_passing_failure_is_retried(status: int) -> None:
-    assert Retries().pause_after_response(0, httpx.Response(status)) is not None
+    assert Retries().pause_after_response(0, answer(status)) is not None
 
 
-@pytest.mark.parametrize("status", [200, 202, 400, 404, 409, 413, 415, 422, 500])
+@pytest.mark.parametrize("status", [200, 202, 400, 401, 404, 409, 413, 415, 422, 501])
 def test_any_other_answer_is_taken_as_it_is(status: int) -> None:
-    assert Retries().pause_after_response(0, httpx.Response(status)) is None
+    assert Retries().pause_after_response(0, answer(status)) is None
 
 
-def test_the_services_retry_after_is_obeyed() -> None:
-    assert Retries().pause_after_response(0, httpx.Response(429, headers={"Retry-After": "7"})) == 7.0
+def test_the_services_retry_after_is_obeyed_and_spread_over_a_tenth_more() -> None:
+    busy = answer(429, headers={"Retry-After": "7"})
+    pauses = {Retries().pause_after_response(0, busy) for _ in range(20)}
+    assert len(pauses) > 1
+    assert all(pause is not None and 7.0 <= pause <= 7.7 for pause in pauses)
+
+
+def test_a_quota_that_is_used_up_is_not_waited_for() -> None:
+    document = {"type": "urn:relucensus:problem:quota-used-up", "title": "Used up", "status": 429}
+    used_up = answer(429, json=document, headers={"Retry-After": "1"})
+    assert Retries().pause_after_response(0, used_up) is None
+    queue_full = answer(429, json=document | {"type": "urn:relucensus:problem:too-many-jobs"})
+    assert Retries().pause_after_response(0, queue_full) is not None
 
 
 def test_a_retry_after_that_is_too_long_is_not_waited_for() -> None:
-    assert Retries().pause_after_response(0, httpx.Response(429, headers={"Retry-After": "3600"})) is None
+    assert Retries().pause_after_response(0, answer(429, headers={"Retry-After": "3600"})) is None
 
 
 def test_a_retry_after_that_cannot_be_read_is_ignored() -> None:
-    pause = Retries(first_pause=1.0).pause_after_response(0, httpx.Response(503, headers={"Retry-After": "soon"}))
+    pause = Retries(first_pause=1.0).pause_after_response(0, answer(503, headers={"Retry-After": "soon"}))
     assert pause is not None
     assert pause <= 1.0
 

@@ -7,7 +7,16 @@ from typing import Any
 import httpx
 import pytest
 
-from relucensus_client import ConnectionFailed, CountResult, Job, JobCancelled, JobFailed, JobStatus, WaitTimedOut
+from relucensus_client import (
+    Conflict,
+    ConnectionFailed,
+    CountResult,
+    Job,
+    JobCancelled,
+    JobFailed,
+    JobStatus,
+    WaitTimedOut,
+)
 
 
 @pytest.fixture
@@ -159,6 +168,15 @@ def test_cancel_status_and_delete_are_one_request_each(job: Job, service: Any, d
     job.delete()
     asked = [(request.method, request.url.path) for request in service.requests]
     assert asked == [("POST", "/count/job-1/cancel"), ("GET", "/count/job-1"), ("DELETE", "/count/job-1")]
+
+
+def test_retrying_a_job_that_goes_on_already_does_nothing(job: Job, service: Any, documents: Any) -> None:
+    """As when the answer to a retry was lost, and it is sent again."""
+    service.answers = [httpx.ReadError("broken"), documents.problem(409), documents.job(state="queued")]
+    assert job.retry().state == "queued"
+    service.answers = [documents.problem(409, "There is nothing to go on with"), documents.finished()]
+    with pytest.raises(Conflict, match="nothing to go on with"):
+        job.retry()
 
 
 def test_deleting_twice_is_deleting_once(job: Job, service: Any, documents: Any) -> None:

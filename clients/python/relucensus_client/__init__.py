@@ -6,7 +6,10 @@
 'http://127.0.0.1:8000'
 """
 
-from relucensus_client._client import DEFAULT_URL, Client, Job, count
+from relucensus_client._async_client import AsyncClient
+from relucensus_client._async_job import AsyncJob
+from relucensus_client._client import Client, Job, count
+from relucensus_client._connection import DEFAULT_URL
 from relucensus_client._domain import Slice
 from relucensus_client._errors import (
     ClientError,
@@ -21,6 +24,7 @@ from relucensus_client._errors import (
     RequestRefused,
     ServiceFailure,
     TooManyRequests,
+    Unauthorized,
     UnexpectedAnswer,
     WaitTimedOut,
 )
@@ -28,6 +32,8 @@ from relucensus_client._models import (
     Count,
     CountResult,
     Domain,
+    FieldError,
+    JobPage,
     JobStatus,
     Network,
     Problem,
@@ -35,11 +41,14 @@ from relucensus_client._models import (
     Statistics,
     UploadedModel,
 )
+from relucensus_client._regions import Regions
 from relucensus_client._requests import CountOptions
 from relucensus_client._retries import Retries
 
 __all__ = [
     "DEFAULT_URL",
+    "AsyncClient",
+    "AsyncJob",
     "Client",
     "ClientError",
     "Conflict",
@@ -48,10 +57,12 @@ __all__ = [
     "CountOptions",
     "CountResult",
     "Domain",
+    "FieldError",
     "InvalidArgument",
     "Job",
     "JobCancelled",
     "JobFailed",
+    "JobPage",
     "JobStatus",
     "MissingPart",
     "Network",
@@ -59,12 +70,14 @@ __all__ = [
     "Problem",
     "ProblemError",
     "Progress",
+    "Regions",
     "RequestRefused",
     "Retries",
     "ServiceFailure",
     "Slice",
     "Statistics",
     "TooManyRequests",
+    "Unauthorized",
     "UnexpectedAnswer",
     "UploadedModel",
     "WaitTimedOut",

@@ -1,65 +1,47 @@
-"""The synchronous client: sends what `_requests` builds, hands out jobs, waits for them."""
+"""The client that waits in the thread that calls: the verbs of `AsyncClient` and `AsyncJob` over a `BlockingWire`."""
 
 from __future__ import annotations
 
-import ipaddress
-import math
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import os
+from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, Unpack
+from typing import Any, Self, Unpack
 
 import httpx
 
-from relucensus_client import _requests
+from relucensus_client._async_client import Verbs
+from relucensus_client._async_job import BATCH, AsyncJob, OnProgress
+from relucensus_client._connection import Connection, http_options, service_url
 from relucensus_client._domain import Bound, Domain
-from relucensus_client._errors import (
-    ConnectionFailed,
-    InvalidArgument,
-    JobCancelled,
-    JobFailed,
-    NotFound,
-    WaitTimedOut,
-)
-from relucensus_client._model_source import Model, model_file
+from relucensus_client._interrupts import OnInterrupt
+from relucensus_client._model_source import Model
 from relucensus_client._models import CountResult, JobPage, JobStatus, UploadedModel
-from relucensus_client._requests import Call, CountOptions
-from relucensus_client._retries import Retries
-
-DEFAULT_URL: Final = "http://127.0.0.1:8000"
-_LONGEST_POLL: Final = 20
-_SHOWING_POLL: Final = 1
-_SHORTEST_TURN: Final = 0.2
-
-OnProgress = Callable[[JobStatus], None]
+from relucensus_client._regions import Regions
+from relucensus_client._requests import CountOptions
+from relucensus_client._retries import Retries, policy_of
+from relucensus_client._wire import BlockingWire, completed, each
 
 
 class Client:
     """A connection to a relucensus service; use it as a context manager, or call `close`.
 
-    `timeout` is the seconds to wait for each answer beyond what a request asks to be held back for; `retries` is
-    a number of attempts or a `Retries`; `transport` takes the place of the network, for tests.
+    Without `url` it is the environment's RELUCENSUS_URL, or else http://127.0.0.1:8000; without `api_key` it is
+    RELUCENSUS_API_KEY, or none. `timeout` is the seconds to wait for each answer beyond what a request asks to be held
+    back for; `retries` is a number of attempts or a `Retries`; `transport` takes the place of the network, for tests.
     """
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
+        url: str | None = None,
         *,
+        api_key: str | None = None,
         transport: httpx.BaseTransport | None = None,
         timeout: float = 30.0,
         retries: int | Retries = Retries(),  # noqa: B008 - frozen
     ) -> None:
-        self.url = _service_url(url)
-        self._timeout = timeout
-        self._retries = retries if isinstance(retries, Retries) else Retries(attempts=retries)
-        self._http = httpx.Client(
-            base_url=self.url,
-            transport=transport,
-            trust_env=not _is_loopback(httpx.URL(self.url).host),  # a proxy cannot reach this machine's own addresses
-            headers={"User-Agent": "relucensus-client", "Accept": "application/json"},
-        )
+        url = service_url(url)
+        self._http = httpx.Client(transport=transport, **http_options(url, api_key))
+        self._verbs = Verbs(Connection(url, BlockingWire(self._http), timeout, policy_of(retries)))
 
     def __enter__(self) -> Self:
         return self
@@ -69,9 +51,42 @@ class Client:
     ) -> None:
         self.close()
 
+    @property
+    def url(self) -> str:
+        """The address of the service."""
+        return self._verbs.url
+
     def close(self) -> None:
         """Closes the connections; jobs go on."""
         self._http.close()
+
+    def count(  # noqa: PLR0913 - keyword-only, and what callers write
+        self,
+        model: Model,
+        *,
+        lower: Bound | None = None,
+        upper: Bound | None = None,
+        domain: Domain | None = None,
+        example_input: Any = None,
+        timeout: float | None = None,
+        progress: bool | OnProgress = True,
+        on_interrupt: OnInterrupt = "detach",
+        **options: Unpack[CountOptions],
+    ) -> CountResult:
+        """Counts, waits and returns the result: `submit`, then `Job.wait`."""
+        return completed(
+            self._verbs.count(
+                model,
+                lower=lower,
+                upper=upper,
+                domain=domain,
+                example_input=example_input,
+                timeout=timeout,
+                progress=progress,
+                on_interrupt=on_interrupt,
+                **options,
+            )
+        )
 
     def submit(
         self,
@@ -81,28 +96,36 @@ class Client:
         upper: Bound | None = None,
         domain: Domain | None = None,
         example_input: Any = None,
+        idempotency_key: str | None = None,
         **options: Unpack[CountOptions],
     ) -> Job:
         """Starts a count and returns its job without waiting; see `CountOptions` for what else may be asked.
 
         The domain is the box between `lower` and `upper`, or `domain`: a `Slice`, or a mapping as in a request.
         `model` is a path, bytes, an open file, a `torch.nn.Module` or its `state_dict`, or a model uploaded before.
+        The same `idempotency_key` and request again is the same job; without one, each call is a job of its own.
 
         Raises:
             InvalidArgument: the model cannot be read or a bound is not a finite number; nothing was sent.
             RequestRefused: the service does not accept the model or the request.
         """
-        request = _requests.count_request(lower, upper, options, domain)
-        call = _requests.submit_call(model_file(model, example_input), request)
-        return Job(self, _requests.answer_of(JobStatus, self.send(call)))
+        work = self._verbs.submit(
+            model,
+            lower=lower,
+            upper=upper,
+            domain=domain,
+            example_input=example_input,
+            idempotency_key=idempotency_key,
+            **options,
+        )
+        return Job(completed(work))
 
     def upload(self, model: Model, *, example_input: Any = None, activation: str | None = None) -> UploadedModel:
         """Gives the service a model to keep, and returns what was read; pass it to `submit` any number of times.
 
         `activation` is for a bare `state_dict`, as in `CountOptions`.
         """
-        call = _requests.upload_call(model_file(model, example_input), activation)
-        return _requests.answer_of(UploadedModel, self.send(call))
+        return completed(self._verbs.upload(model, example_input=example_input, activation=activation))
 
     def job(self, job_id: str) -> Job:
         """The job with this id.
@@ -110,134 +133,125 @@ class Client:
         Raises:
             NotFound: there is none.
         """
-        return Job(self, _requests.answer_of(JobStatus, self.send(_requests.status_call(job_id))))
+        return Job(completed(self._verbs.job(job_id)))
 
-    def jobs(self, *, state: str | None = None, page_size: int | None = None) -> Iterator[Job]:
-        """All jobs of the service, or those in one state, newest first; pages are fetched as they are needed."""
-        cursor: str | None = None
-        while True:
-            response = self.send(_requests.list_call(state, cursor, page_size))
-            page = _requests.answer_of(JobPage, response)
-            yield from (Job(self, status) for status in page.jobs)
-            cursor = page.next_cursor
-            if cursor is None:
-                return
+    def jobs(self, *, state: str | Sequence[str] | None = None, page_size: int | None = None) -> Iterator[Job]:
+        """All jobs, or those in one state or in several, newest first; pages are fetched as they are needed."""
+        return map(Job, each(self._verbs.jobs(state=state, page_size=page_size)))
 
-    def send(self, call: Call, *, patient: bool = False, deadline: float = math.inf) -> httpx.Response:
-        """The successful answer to a call, after as many attempts as the policy and the deadline allow.
-
-        Raises:
-            ConnectionFailed: no answer at all.
-            ProblemError: the service refused.
-        """
-        policy = self._retries.patient() if patient else self._retries
-        attempt = 0
-        while True:
-            try:
-                response = self._http.send(call.on(self._http, self._timeout))
-            except httpx.TransportError as error:
-                pause = policy.pause_after_error(attempt, error)
-                if pause is None or time.monotonic() + pause > deadline:
-                    raise ConnectionFailed(_no_answer(self.url, error)) from error
-            else:
-                pause = policy.pause_after_response(attempt, response)
-                if pause is None or time.monotonic() + pause > deadline:
-                    return _requests.checked(response)
-            time.sleep(pause)
-            attempt += 1
+    def jobs_page(
+        self, *, state: str | Sequence[str] | None = None, cursor: str | None = None, page_size: int | None = None
+    ) -> JobPage:
+        """One page of what `jobs` goes through: the first, or the one that `next_cursor` of another page names."""
+        return completed(self._verbs.jobs_page(state=state, cursor=cursor, page_size=page_size))
 
 
 class Job:
     """A count on the service. It goes on whether or not anybody waits for it."""
 
-    def __init__(self, client: Client, latest: JobStatus) -> None:
-        self._client = client
-        self.latest = latest
+    def __init__(self, job: AsyncJob) -> None:
+        self._job = job
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.latest.state}>"
 
     @property
+    def latest(self) -> JobStatus:
+        """The job as the service last described it."""
+        return self._job.latest
+
+    @property
     def id(self) -> str:
         """The id that `Client.job` and the command line take."""
-        return self.latest.id
+        return self._job.id
 
     @property
     def done(self) -> bool:
         """Whether the job had ended when the service was last asked."""
-        return self.latest.done
+        return self._job.done
 
     @property
     def result(self) -> CountResult | None:
         """The result when the service was last asked; None while there is none. `wait` is how to get one."""
-        return self.latest.result
+        return self._job.result
 
     def status(self) -> JobStatus:
         """Asks the service, and keeps the answer as `latest`."""
-        return self._ask(_requests.status_call(self.id))
+        return completed(self._job.status())
 
     def cancel(self) -> JobStatus:
         """Asks the service to stop; what was counted so far becomes the result. Does nothing to a job that is done."""
-        return self._ask(_requests.cancel_call(self.id))
+        return completed(self._job.cancel())
+
+    def retry(self) -> JobStatus:
+        """Has a job go on that failed, was cancelled or reached a limit, from where it stopped.
+
+        Its limits count anew. Does nothing to a job that is not done.
+
+        Raises:
+            Conflict: there is nothing to go on with: the result is exact, or the deadline has passed.
+        """
+        return completed(self._job.retry())
 
     def delete(self) -> None:
         """Afterwards the service has no such job and no result of it; does nothing if it is already gone."""
-        with suppress(NotFound):
-            self._client.send(_requests.delete_call(self.id))
+        completed(self._job.delete())
 
-    def wait(self, timeout: float | None = None, *, progress: bool | OnProgress = True) -> CountResult:
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        progress: bool | OnProgress = True,
+        on_interrupt: OnInterrupt = "detach",
+    ) -> CountResult:
         """The result, once the job is done; `progress` is a line on stderr, a function of each status, or False.
 
-        Ctrl-C stops the waiting, not the job, and says so on stderr.
+        Ctrl-C stops the waiting; the job goes on, or is cancelled if `on_interrupt` is "cancel". Which, and what to do
+        next, is said on stderr.
 
         Raises:
             WaitTimedOut: `timeout` seconds have passed; the job goes on.
             JobFailed: the count ended in an error.
             JobCancelled: the job was cancelled before it had any result.
         """
-        deadline = math.inf if timeout is None else time.monotonic() + timeout
-        with _reporting(progress) as report, self._explaining_interrupts():
-            if not self.done:
-                self._poll_until_done(deadline, report)
-        if self.latest.error is not None:
-            raise JobFailed(self.latest.error, self.id)
-        if self.latest.result is None:
-            raise JobCancelled(f"job {self.id} ended in state {self.latest.state!r} before it had any result")
-        return self.latest.result
+        return completed(self._job.wait(timeout, progress=progress, on_interrupt=on_interrupt))
 
-    def _poll_until_done(self, deadline: float, report: OnProgress | None) -> None:
-        longest = _LONGEST_POLL if report is None else _SHOWING_POLL
-        while True:
-            started = time.monotonic()
-            wait = int(max(0.0, min(longest, deadline - started)))
-            self._ask(_requests.status_call(self.id, wait), patient=True, deadline=deadline)
-            if report is not None:
-                report(self.latest)
-            if self.done:
-                return
-            now = time.monotonic()
-            if now >= deadline:
-                raise WaitTimedOut(f"job {self.id} is not done yet (state {self.latest.state!r}); it goes on")
-            turn = started + _SHORTEST_TURN  # a service that answers at once must not be asked without pause
-            time.sleep(max(0.0, min(turn, deadline) - now))
+    def events(self) -> Generator[JobStatus, None, None]:
+        """The job each time that it has changed, from now until it is done; each is `latest` too.
 
-    def _ask(self, call: Call, *, patient: bool = False, deadline: float = math.inf) -> JobStatus:
-        response = self._client.send(call, patient=patient, deadline=deadline)
-        self.latest = _requests.answer_of(JobStatus, response)
-        return self.latest
+        The service says so by itself. When the connection breaks off, it is made again and nothing is missed but steps
+        between.
 
-    @contextmanager
-    def _explaining_interrupts(self) -> Iterator[None]:
-        try:
-            yield
-        except KeyboardInterrupt:
-            where = "" if self._client.url == DEFAULT_URL else f" --url {self._client.url}"
-            sys.stderr.write(
-                f"\nNo longer waiting. Job {self.id} goes on at {self._client.url}\n"
-                f"  to wait again:  relucensus wait {self.id}{where}\n"
-                f"  to cancel it:   relucensus cancel {self.id}{where}\n"
-            )
-            raise
+        Raises:
+            ConnectionFailed: the service has gone, after every retry.
+            NotFound: the job was deleted.
+        """
+        return each(self._job.events())
+
+    def region_batches(
+        self, columns: Sequence[str] | None = None, *, size: int = BATCH
+    ) -> Generator[Regions, None, None]:
+        """The activation regions while the service finds them again, `size` at a time, in bounded memory.
+
+        `columns` are names of columns as in `Regions`; unless asked otherwise these are `pattern`, `interior_point`,
+        `point_is_exact` and `digest`. All regions have arrived if the iteration ends without an error.
+
+        Raises:
+            Conflict: the job has no exact count.
+            RequestRefused: no such column.
+            ConnectionFailed: the connection broke off; what came is not all.
+        """
+        return each(self._job.region_batches(columns, size=size))
+
+    def regions(self, columns: Sequence[str] | None = None) -> Regions:
+        """All activation regions at once; `region_batches` says more."""
+        return completed(self._job.regions(columns))
+
+    def save_regions(
+        self, path: str | os.PathLike[str], *, format: str = "parquet", columns: Sequence[str] | None = None
+    ) -> None:
+        """Writes the activation regions to a file, as "parquet" or "ndjson"; it is there when all have arrived."""
+        completed(self._job.save_regions(path, format=format, columns=columns))
 
 
 def count(  # noqa: PLR0913 - keyword-only, and what callers write
@@ -246,52 +260,27 @@ def count(  # noqa: PLR0913 - keyword-only, and what callers write
     lower: Bound | None = None,
     upper: Bound | None = None,
     domain: Domain | None = None,
-    url: str = DEFAULT_URL,
+    url: str | None = None,
+    api_key: str | None = None,
     timeout: float | None = None,
     progress: bool | OnProgress = True,
+    on_interrupt: OnInterrupt = "detach",
     example_input: Any = None,
     **options: Unpack[CountOptions],
 ) -> CountResult:
     """Counts on the service at `url`, waits, and returns the result; on a terminal, shows progress on stderr.
 
-    What is accepted and raised is that of `Client.submit` and `Job.wait`.
+    What is accepted and raised is that of `Client`, `Client.submit` and `Job.wait`.
     """
-    with Client(url) as client:
-        job = client.submit(model, lower=lower, upper=upper, domain=domain, example_input=example_input, **options)
-        return job.wait(timeout, progress=progress)
-
-
-@contextmanager
-def _reporting(progress: bool | OnProgress) -> Iterator[OnProgress | None]:
-    """What to call with each status: the caller's function, the progress line on a terminal, or nothing."""
-    if callable(progress):
-        yield progress
-    elif progress and sys.stderr.isatty():
-        from relucensus_client._progress import ProgressLine  # noqa: PLC0415 - rich is only for terminals
-
-        with ProgressLine() as line:
-            yield line.show_job
-    else:
-        yield None
-
-
-def _service_url(url: str) -> str:
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
-        raise InvalidArgument(f"url {url!r} is not a URL: {error}") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise InvalidArgument(f"url is {url!r}; needed is one like {DEFAULT_URL}")
-    return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _no_answer(url: str, error: httpx.TransportError) -> str:
-    reason = str(error) or type(error).__name__
-    return f"the service at {url} gave no answer ({reason}); is it running? `relucensus serve` starts one here"
+    with Client(url, api_key=api_key) as client:
+        return client.count(
+            model,
+            lower=lower,
+            upper=upper,
+            domain=domain,
+            example_input=example_input,
+            timeout=timeout,
+            progress=progress,
+            on_interrupt=on_interrupt,
+            **options,
+        )

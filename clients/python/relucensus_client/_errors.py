@@ -6,6 +6,7 @@
     ├── UnexpectedAnswer       (RuntimeError)     an answer that is not the service's (a proxy's page, another program)
     ├── ProblemError           (RuntimeError)     the service refused; `problem` is its RFC 9457 document
     │   ├── RequestRefused     (ValueError)       400, 413, 415, 422: the model or the request is at fault
+    │   ├── Unauthorized                          401, 403: an API key is missing or not valid
     │   ├── NotFound           (LookupError)      404: no such job or model
     │   ├── Conflict                              409: not in this state
     │   ├── TooManyRequests                       429: a quota is used up
@@ -42,7 +43,11 @@ class UnexpectedAnswer(ClientError, RuntimeError):
 
 
 class ProblemError(ClientError, RuntimeError):
-    """The service refused the request; `problem` is its problem document, `status` the HTTP status."""
+    """The service refused the request; `problem` is its problem document, `status` the HTTP status.
+
+    `problem.name` is what a program should look at: ``"invalid-domain"``, ``"quota-used-up"``, … Each is one line of
+    the table of errors in the documentation of the HTTP API.
+    """
 
     def __init__(self, problem: Problem, status: int) -> None:
         super().__init__(str(problem))
@@ -54,12 +59,16 @@ class RequestRefused(ProblemError, ValueError):
     """The model or the request is at fault: invalid, too large or of a format that is not accepted."""
 
 
+class Unauthorized(ProblemError):
+    """The service has API keys, and the request has none that is valid."""
+
+
 class NotFound(ProblemError, LookupError):
     """There is no such job or model."""
 
 
 class Conflict(ProblemError):
-    """What was asked for does not exist in the job's present state."""
+    """The job's present state does not allow this: regions of a job that is not done, going on with an exact one."""
 
 
 class TooManyRequests(ProblemError):
@@ -93,6 +102,8 @@ class MissingPart(ClientError, ImportError):
 
 _BY_STATUS: Final[dict[int, type[ProblemError]]] = {
     400: RequestRefused,
+    401: Unauthorized,
+    403: Unauthorized,
     404: NotFound,
     409: Conflict,
     413: RequestRefused,

@@ -20,13 +20,30 @@ class Answer(BaseModel):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
+class FieldError(Answer):
+    """What is wrong with one field of a request."""
+
+    field: str = ""
+    message: str = ""
+
+
 class Problem(Answer):
-    """An RFC 9457 problem document: what went wrong, in words for the user."""
+    """An RFC 9457 problem document: what went wrong, in words for the user. `errors` are those of single fields.
+
+    >>> Problem(type="urn:relucensus:problem:invalid-domain").name
+    'invalid-domain'
+    """
 
     type: str = "about:blank"
     title: str = "Error"
     status: int | None = None
     detail: str | None = None
+    errors: tuple[FieldError, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of `type`, which never changes for the same kind of problem."""
+        return self.type.rpartition(":")[2]
 
     def __str__(self) -> str:
         return f"{self.title}: {self.detail}" if self.detail else self.title
@@ -118,7 +135,10 @@ class Progress(Answer):
 
 
 class JobStatus(Answer):
-    """A job as the service last described it. Ask `done` whether it has ended; `state` is for people to read."""
+    """A job as the service last described it. Ask `done` whether it has ended; `state` is for people to read.
+
+    `answered_from` is the job whose exact result this one has; nothing was counted for it.
+    """
 
     id: str
     state: str
@@ -131,6 +151,11 @@ class JobStatus(Answer):
     progress: Progress | None = None
     result: CountResult | None = None
     error: Problem | None = None
+    answered_from: str | None = None
+
+    def updated(self, news: JobStatus) -> JobStatus:
+        """This with what `news`, which may be only a part, says."""
+        return self.model_copy(update={name: getattr(news, name) for name in news.model_fields_set})
 
 
 class UploadedModel(Network):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Final
 
@@ -12,7 +13,12 @@ COMMANDS: Final = "relucensus.commands"
 IN_PROCESS: Final = "relucensus.inprocess"
 
 _PART: Final = {COMMANDS: "service", IN_PROCESS: "solver"}
-_EXTRA: Final = {"torch": "relucensus[torch]", "psycopg": "relucensus[postgres]", "pyarrow": "relucensus[parquet]"}
+_EXTRA: Final = {
+    "torch": "relucensus[torch]",
+    "psycopg": "relucensus[postgres]",
+    "pyarrow": "relucensus[parquet]",
+    "pandas": "relucensus[pandas]",
+}
 
 
 def load(group: str, name: str) -> Callable[..., Any]:
@@ -34,3 +40,17 @@ def load(group: str, name: str) -> Callable[..., Any]:
             f"pip install '{_EXTRA.get(missing, 'relucensus')}'"
         ) from error
     return function
+
+
+def package(name: str, what: str) -> Any:
+    """A Python package that is an extra, for what needs it.
+
+    Raises:
+        MissingPart: it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise MissingPart(
+            f"{what} needs the Python package {name!r}, which is not installed: pip install '{_EXTRA[name]}'"
+        ) from error

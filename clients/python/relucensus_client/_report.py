@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from relucensus_client._models import Count, CountResult, JobStatus
+from relucensus_client._models import Count, CountResult, JobStatus, Progress
 from relucensus_client._progress import counted, progress_text
 
 _Row = tuple[str, str]
@@ -36,14 +36,23 @@ def job_text(job: JobStatus) -> str:
     if job.finished_at is not None:
         rows.append(("finished", job.finished_at.isoformat(sep=" ", timespec="seconds")))
     if job.progress is not None and not job.done:
-        progress = job.progress
-        rows.append(
-            ("progress", progress_text(progress.activation_regions, progress.open_cubes, progress.regions_per_second))
-        )
+        rows.append(("progress", _progress(job.progress)))
     if job.error is not None:
         rows.append(("error", str(job.error)))
     text = _table(rows)
     return f"{text}\n\n{result_text(job.result)}" if job.result is not None else text
+
+
+def event_text(job: JobStatus) -> str:
+    """State and progress on one line.
+
+    >>> progress = {"activation_regions": 7, "open_cubes": 1}
+    >>> event_text(JobStatus.model_validate({"id": "1", "state": "running", "done": False, "progress": progress}))
+    'running     7 regions so far, 1 cube open'
+    """
+    if job.progress is None or job.done:
+        return job.state
+    return f"{job.state:10}  {_progress(job.progress)}"
 
 
 def jobs_text(jobs: Iterable[JobStatus]) -> str:
@@ -57,6 +66,10 @@ def jobs_text(jobs: Iterable[JobStatus]) -> str:
         )
         for job in jobs
     )
+
+
+def _progress(progress: Progress) -> str:
+    return progress_text(progress.activation_regions, progress.open_cubes, progress.regions_per_second)
 
 
 def _facts(result: CountResult) -> Iterator[_Row]:

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, TypedDict, TypeVar
 
 import httpx
@@ -20,6 +21,8 @@ from relucensus_client._models import Answer, Problem
 
 _JOB_ID: Final = re.compile(r"[\w-]+")
 _EXCERPT: Final = 200
+_LONGEST_SILENCE: Final = 15.0  # seconds after which a stream of events sends at least a comment
+_LONGEST_LISTING: Final = 3600.0  # seconds a service gives to one listing of regions, unless set otherwise
 
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
@@ -32,7 +35,9 @@ class CountOptions(TypedDict, total=False):
     strategy:     ``"cubes"``, or ``"plain"`` for one solve a region
     seconds:      stop after this many seconds, with lower bounds
     regions:      stop after this many regions, with lower bounds
+    deadline:     stop at this moment, with lower bounds: a `datetime` with its time zone
     cross_check:  a second engine that has to confirm the answer
+    fresh:        count even if the service knows the exact answer from another job
     activation:   the activation of a bare `state_dict`, which does not name it: ``"relu"``, ``"leaky_relu"``,
                   ``"leaky_relu:0.2"`` with a slope, ``"relu6"``, ``"hard_tanh"`` or ``"abs"``
     """
@@ -42,7 +47,9 @@ class CountOptions(TypedDict, total=False):
     strategy: str | None
     seconds: float | None
     regions: int | None
+    deadline: datetime | None
     cross_check: str | None
+    fresh: bool | None
     activation: str | None
 
 
@@ -52,7 +59,7 @@ class Call:
 
     method: str
     path: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str | list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[tuple[str, tuple[str | None, bytes, str]], ...] = ()
     wait: float = 0.0
@@ -76,17 +83,16 @@ def count_request(
 
     Raises:
         InvalidArgument: no domain or two, a bound that is not a finite number or a list of them, a limit that is
-            not a number.
+            not a number, a deadline without a time zone.
 
     >>> count_request(-1, [1, 2], {"engine": "milp", "seconds": 5})["limits"]
     {'seconds': 5}
     """
     request: dict[str, Any] = {"domain": domain_document(lower, upper, domain)}
     asked = {name: value for name, value in options.items() if value is not None}
-    limits = {name: asked.pop(name) for name in ("seconds", "regions") if name in asked}
-    for name, value in limits.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise InvalidArgument(f"limit {name} is {value!r}; needed is a finite number")
+    limits: dict[str, Any] = {name: _finite(name, asked.pop(name)) for name in ("seconds", "regions") if name in asked}
+    if "deadline" in asked:
+        limits["deadline"] = _moment(asked.pop("deadline"))
     definitions = asked.pop("definitions", None)
     if isinstance(definitions, str) or not isinstance(definitions, (Sequence, type(None))):
         raise InvalidArgument(f"definitions is {definitions!r}; needed is a list of names")
@@ -97,12 +103,12 @@ def count_request(
     return request | asked
 
 
-def submit_call(model: ModelFile, request: Mapping[str, Any]) -> Call:
-    """`POST /count` with a fresh `Idempotency-Key`, so that it may be sent again without starting a second job."""
+def submit_call(model: ModelFile, request: Mapping[str, Any], idempotency_key: str | None = None) -> Call:
+    """`POST /count` with this `Idempotency-Key` or a fresh one: it may be sent again without starting a second job."""
     document = dict(request) | ({"model": model.digest} if model.digest else {})
     text = json.dumps(document, allow_nan=False).encode()
     parts = (("request", (None, text, "application/json")),)
-    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    headers = {"Idempotency-Key": header_text("idempotency_key", idempotency_key or str(uuid.uuid4()))}
     return Call("POST", "/count", headers=headers, parts=(*parts, *_file_part(model)))
 
 
@@ -124,15 +130,43 @@ def status_call(job_id: str, wait: int = 0) -> Call:
     return Call("GET", _job_path(job_id), params=params, wait=wait)
 
 
-def list_call(state: str | None, cursor: str | None, limit: int | None) -> Call:
-    """`GET /count`: one page of jobs."""
-    asked = {"state": state, "cursor": cursor, "limit": None if limit is None else str(limit)}
+def list_call(states: str | Sequence[str] | None, cursor: str | None, limit: int | None) -> Call:
+    """`GET /count`: one page of jobs, of those in one state or in one of several."""
+    listed = states if states is None or isinstance(states, str) else list(states)
+    asked = {"state": listed, "cursor": cursor, "limit": None if limit is None else str(limit)}
     return Call("GET", "/count", params={name: value for name, value in asked.items() if value is not None})
 
 
 def cancel_call(job_id: str) -> Call:
     """`POST /count/{id}/cancel`."""
     return Call("POST", f"{_job_path(job_id)}/cancel")
+
+
+def retry_call(job_id: str) -> Call:
+    """`POST /count/{id}/retry`."""
+    return Call("POST", f"{_job_path(job_id)}/retry")
+
+
+def events_call(job_id: str, last_event_id: str) -> Call:
+    """`GET /count/{id}/events`, from after the event with this id, or from the present if it is empty."""
+    headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+    if last_event_id:
+        headers["Last-Event-ID"] = last_event_id
+    return Call("GET", f"{_job_path(job_id)}/events", headers=headers, wait=_LONGEST_SILENCE)
+
+
+def regions_call(job_id: str, format_: str, columns: Sequence[str] | None) -> Call:
+    """`GET /count/{id}/regions`; the service may search for long between two regions.
+
+    Raises:
+        InvalidArgument: the columns are no list of names.
+    """
+    params: dict[str, str | list[str]] = {"format": format_}
+    if columns is not None:
+        if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+            raise InvalidArgument(f"columns is {columns!r}; needed is a list of names")
+        params["columns"] = ",".join(columns)
+    return Call("GET", f"{_job_path(job_id)}/regions", params=params, headers={"Accept": "*/*"}, wait=_LONGEST_LISTING)
 
 
 def delete_call(job_id: str) -> Call:
@@ -154,35 +188,10 @@ def checked(response: httpx.Response) -> httpx.Response:
             f"{response.request.url} answered {response.status_code} (redirection to "
             f"{response.headers.get('Location', 'nowhere')}); give the service's own address"
         )
-    raise error_of(_problem(response), response.status_code)
+    raise error_of(problem_of(response), response.status_code)
 
 
-def answer_of(kind: type[AnyAnswer], response: httpx.Response) -> AnyAnswer:
-    """The answer that this response holds.
-
-    Raises:
-        UnexpectedAnswer: it holds something else.
-    """
-    try:
-        return kind.model_validate_json(response.content)
-    except ValidationError as error:
-        raise UnexpectedAnswer(
-            f"{response.request.url} answered {_excerpt(response)!r}, which is not a {kind.__name__} of this "
-            f"service ({error.error_count()} fields are wrong, first: {error.errors()[0]['msg']})"
-        ) from None
-
-
-def _file_part(model: ModelFile) -> tuple[tuple[str, tuple[str | None, bytes, str]], ...]:
-    return () if model.digest else (("model", (model.name, model.data, "application/octet-stream")),)
-
-
-def _job_path(job_id: str) -> str:
-    if not _JOB_ID.fullmatch(job_id):
-        raise InvalidArgument(f"{job_id!r} is not a job id; ids have letters, digits, '-' and '_' only")
-    return f"/count/{job_id}"
-
-
-def _problem(response: httpx.Response) -> Problem:
+def problem_of(response: httpx.Response) -> Problem:
     """The problem document, or one made of what was answered instead."""
     try:
         document = response.json()
@@ -193,10 +202,69 @@ def _problem(response: httpx.Response) -> Problem:
     return Problem(
         title=f"HTTP {response.status_code} {response.reason_phrase}".rstrip(),
         status=response.status_code,
-        detail=f"{response.request.method} {response.request.url} answered: {_excerpt(response)}",
+        detail=f"{response.request.method} {response.request.url} answered: {excerpt(response.text)}",
     )
 
 
-def _excerpt(response: httpx.Response) -> str:
-    text = " ".join(response.text.split())
-    return text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"
+def answer_of(kind: type[AnyAnswer], response: httpx.Response) -> AnyAnswer:
+    """The answer that this response holds.
+
+    Raises:
+        UnexpectedAnswer: it holds something else.
+    """
+    return read_answer(kind, response.content, response.request.url)
+
+
+def read_answer(kind: type[AnyAnswer], text: str | bytes, url: httpx.URL) -> AnyAnswer:
+    """The answer that this text from `url` is.
+
+    Raises:
+        UnexpectedAnswer: it is something else.
+    """
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        raise UnexpectedAnswer(
+            f"{url} answered {excerpt(text)!r}, which is not a {kind.__name__} of this "
+            f"service ({error.error_count()} fields are wrong, first: {error.errors()[0]['msg']})"
+        ) from None
+
+
+def excerpt(text: str | bytes) -> str:
+    """The beginning of what was answered, on one line."""
+    words = text if isinstance(text, str) else text.decode(errors="replace")
+    line = " ".join(words.split())
+    return line if len(line) <= _EXCERPT else line[:_EXCERPT] + "…"
+
+
+def header_text(name: str, value: str) -> str:
+    """The value, which may stand in a header; it is not repeated in the error, as it may be a secret.
+
+    Raises:
+        InvalidArgument: it is empty, or has characters other than letters, digits and signs of ASCII.
+    """
+    if not (isinstance(value, str) and value.isascii() and value.isprintable() and value and " " not in value):
+        raise InvalidArgument(f"{name} is empty or has a space or other character that cannot be sent in a header")
+    return value
+
+
+def _finite(name: str, limit: Any) -> float:
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not math.isfinite(limit):
+        raise InvalidArgument(f"limit {name} is {limit!r}; needed is a finite number")
+    return limit
+
+
+def _moment(deadline: Any) -> str:
+    if not isinstance(deadline, datetime) or deadline.tzinfo is None:
+        raise InvalidArgument(f"deadline is {deadline!r}; needed is a datetime with its time zone")
+    return deadline.isoformat()
+
+
+def _file_part(model: ModelFile) -> tuple[tuple[str, tuple[str | None, bytes, str]], ...]:
+    return () if model.digest else (("model", (model.name, model.data, "application/octet-stream")),)
+
+
+def _job_path(job_id: str) -> str:
+    if not _JOB_ID.fullmatch(job_id):
+        raise InvalidArgument(f"{job_id!r} is not a job id; ids have letters, digits, '-' and '_' only")
+    return f"/count/{job_id}"

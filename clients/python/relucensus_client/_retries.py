@@ -10,7 +10,10 @@ from typing import Final
 
 import httpx
 
-RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
+from relucensus_client._requests import problem_of
+
+RETRIED_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
+_UNTIL_TOMORROW: Final = ("quota-used-up",)
 _OUR_MISTAKES: Final = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
@@ -19,7 +22,8 @@ class Retries:
     """Ask again up to `attempts` times, after `first_pause` seconds, then twice as long each time to `longest_pause`.
 
     A pause is shortened at random by up to half, so that many clients do not return together. The service's
-    `Retry-After` is obeyed; one longer than `longest_retry_after` is not waited for: the error is raised at once.
+    `Retry-After` is obeyed, and lengthened by up to a tenth; one longer than `longest_retry_after` is not waited for:
+    the error is raised at once. So is a quota that is used up, which no pause brings back.
     """
 
     attempts: int = 3
@@ -41,10 +45,16 @@ class Retries:
         """Seconds to pause after this answer to attempt number `attempt`, or None to take it as it is."""
         if attempt >= self.attempts or response.status_code not in RETRIED_STATUSES:
             return None
+        if problem_of(response).name in _UNTIL_TOMORROW:
+            return None
         asked = retry_after(response.headers.get("Retry-After"))
         if asked is None:
             return self._backoff(attempt)
-        return asked if asked <= self.longest_retry_after else None
+        return asked * random.uniform(1.0, 1.1) if asked <= self.longest_retry_after else None
+
+    def pause_before_return(self, asked: float | None) -> float:
+        """Seconds to pause before opening a stream again that broke off, where a service may ask for some."""
+        return (self.first_pause if asked is None else asked) * random.uniform(1.0, 1.1)
 
     def _backoff(self, attempt: int) -> float:
         longest = min(self.longest_pause, self.first_pause * 2.0**attempt)
@@ -68,3 +78,8 @@ def retry_after(header: str | None) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def policy_of(retries: int | Retries) -> Retries:
+    """The policy that is given, or the one with so many attempts."""
+    return retries if isinstance(retries, Retries) else Retries(attempts=retries)
