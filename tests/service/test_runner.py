@@ -364,12 +364,12 @@ def test_a_cancelled_job_ends_though_the_runner_has_its_hands_full(store: Store,
 
 
 def test_a_deadline_stops_a_running_job(store: Store, queue: Queue) -> None:
-    queue(deadline=time.time() + 0.4)
+    queue(deadline=time.time() + 2.0)
     runner, cluster = runner_on(store, lambda work: concluded(work) if isinstance(work, Conclusion) else None)
     runner.turn()
-    assert (cluster.slices[0].budget.seconds or 9) <= 0.4
+    assert (cluster.slices[0].budget.seconds or 9) <= 2.0
     assert not job_of(store).state.done
-    run_until_done(runner, store, turns=3000)
+    run_until_done(runner, store, turns=15000)
     assert values(job_of(store)) == (1, "lower_bound")
     assert not job_of(store).exact
 
