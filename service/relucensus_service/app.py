@@ -42,7 +42,12 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     listings = asyncio.Semaphore(settings.regions_at_once)
     app.state.context = Context(settings, store, metrics, listings)
     app.state.intake = Intake(settings)
-    app.add_middleware(UploadLimit, limit=settings.upload_limit)
+    app.add_middleware(
+        UploadLimit,
+        limit=settings.upload_limit,
+        silence=settings.silence_seconds,
+        seconds=settings.upload_seconds,
+    )
     if settings.cors_origins:
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
