@@ -132,6 +132,6 @@ def _loaded(name: str, tensor: StoredTensor, archive: _Archive) -> NDArray[np.fl
             "entries; the file is damaged"
         )
     storage = np.frombuffer(record, dtype=kind, count=entries)
-    strides = [step * kind.itemsize for step in tensor.strides]
+    strides = [step * kind.itemsize if n > 1 else 0 for n, step in zip(tensor.shape, tensor.strides, strict=True)]
     view = np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, strides, writeable=False)
     return as_float64(view, tensor.dtype)
