@@ -63,8 +63,12 @@ class Connection(H11Protocol):
 
     def _too_slow(self) -> None:
         self._timer = None
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is not None and not self.cycle.response_complete:
+            return
+        if self.conn.their_state is h11.IDLE:
             self._refuse(408, "the headers of the request did not arrive in time")
+        else:  # the rest of a body whose request has its answer already
+            self.transport.close()
 
     def _refuse(self, status: int, detail: str) -> None:
         """Answer with the problem, and close the connection when the client had time to read it."""

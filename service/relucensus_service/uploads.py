@@ -116,13 +116,21 @@ async def read_form(request: Request, parts: Collection[str]) -> Form:
 
 
 class _WholeParser(MultiPartParser):
-    """Knows whether the form has come to its end: Starlette's parser passes over a part that was cut off."""
+    """Takes whole forms only: Starlette's parser passes over a part that was cut off."""
 
-    ended = False
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None], **limits: int) -> None:
+        super().__init__(headers, self._until_end(stream), **limits)
+        self._ended = False
 
     def on_end(self) -> None:
         """The last boundary has come."""
-        self.ended = True
+        self._ended = True
+
+    async def _until_end(self, stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async for chunk in stream:
+            yield chunk
+        if not self._ended:
+            raise MultiPartException("It is cut off: its last boundary is missing.")
 
 
 @asynccontextmanager
@@ -141,8 +149,6 @@ async def _whole_form(request: Request) -> AsyncGenerator[FormData]:
     except ClientDisconnect:
         raise Refusal(problem("bad-request", "the connection ended before the form did")) from None
     try:
-        if not parser.ended:
-            raise Refusal(problem("bad-request", "the form is cut off: its last boundary is missing"))
         yield form
     finally:
         await form.close()

@@ -76,7 +76,7 @@ def described_object(program: bytes) -> Any:
     except CensusError:
         raise
     except Exception as error:
-        raise UnreadableModel(f"data.pkl is not a valid pickle ({type(error).__name__}: {error})") from None
+        raise UnreadableModel(f"data.pkl is not a valid pickle ({type(error).__name__}: {shown(error)})") from None
     return machine.result()
 
 

@@ -47,7 +47,7 @@ class _Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-            raise UnreadableModel(f"the zip archive is damaged or cut off ({error})") from None
+            raise UnreadableModel(f"the zip archive is damaged or cut off ({shown(error)})") from None
         records = self._zip.infolist()
         if len(records) > _MAX_RECORDS:
             raise UnsupportedModel(f"the archive has {len(records)} records; accepted are at most {_MAX_RECORDS}")
@@ -74,7 +74,7 @@ class _Archive:
         except KeyError:
             raise UnreadableModel(f"the archive has no record {shown(name)}") from None
         except (zipfile.BadZipFile, EOFError, ValueError, OSError, RuntimeError, NotImplementedError) as error:
-            raise UnreadableModel(f"record {shown(name)} of the archive is damaged ({error})") from None
+            raise UnreadableModel(f"record {shown(name)} of the archive is damaged ({shown(error)})") from None
 
 
 def _folder_of(names: set[str]) -> str:
