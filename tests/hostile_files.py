@@ -140,6 +140,15 @@ def zipped(records: Sequence[tuple[str, bytes]], compression: int = zipfile.ZIP_
     return file.getvalue()
 
 
+def record_far_away() -> bytes:
+    """An archive whose directory puts a record where no file reaches."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02}.")
+        archive.filelist[0].header_offset = 2**63
+    return file.getvalue()
+
+
 def state_dict(program: bytes, *records: tuple[str, bytes]) -> bytes:
     storage = np.ones(16, np.float32).tobytes()
     return zipped([("a/data.pkl", program), ("a/data/0", storage), *records])
@@ -263,6 +272,7 @@ FILES: dict[str, Attack] = {
         lambda: zipped([("a/data.pkl", b"."), ("a/b", bytes(50_000_000))], zipfile.ZIP_BZIP2), UNSUPPORTED, "compressed"
     ),
     "zip: two pickles": Attack(lambda: zipped([("a/data.pkl", b"."), ("b/data.pkl", b".")]), UNREADABLE, "2 records"),
+    "zip: a record far beyond the file": Attack(record_far_away, UNREADABLE, "is damaged"),
     "zip: cut off": Attack(lambda: weight((2, 2), (2, 1))[:-30], UNREADABLE, "cut off"),
     "pt: a stride beyond the storage": Attack(lambda: weight((2, 2), (2**80, 1)), UNREADABLE, "reaches entry"),
     "pt: an offset beyond the storage": Attack(lambda: weight((2, 2), (2, 1), offset=2**62), UNREADABLE, "reaches"),

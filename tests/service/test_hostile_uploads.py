@@ -185,6 +185,13 @@ def test_a_request_that_is_not_one_is_refused(client: httpx.Client, digest: str,
         assert len(response.text) < LONGEST_ANSWER
 
 
+def test_a_method_that_is_not_served_is_answered_with_all_that_are(client: httpx.Client) -> None:
+    for address, methods in (("/count", {"GET", "POST"}), ("/count/x", {"GET", "DELETE"}), ("/models/x", {"GET"})):
+        response = client.put(address)
+        assert response.status_code == 405
+        assert set(response.headers["allow"].split(", ")) == methods
+
+
 def cursor(number: int) -> str:
     return "/count?cursor=" + base64.urlsafe_b64encode(str(number).encode()).decode()
 

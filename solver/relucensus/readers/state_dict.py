@@ -46,7 +46,7 @@ class _Archive:
     def __init__(self, data: bytes, limits: ReaderLimits) -> None:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, ValueError, OSError, OverflowError, RuntimeError) as error:
             raise UnreadableModel(f"the zip archive is damaged or cut off ({shown(error)})") from None
         records = self._zip.infolist()
         if len(records) > _MAX_RECORDS:
@@ -73,7 +73,7 @@ class _Archive:
             return self._zip.read(f"{self._folder}{name}")
         except KeyError:
             raise UnreadableModel(f"the archive has no record {shown(name)}") from None
-        except (zipfile.BadZipFile, EOFError, ValueError, OSError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, EOFError, ValueError, OSError, OverflowError, RuntimeError) as error:
             raise UnreadableModel(f"record {shown(name)} of the archive is damaged ({shown(error)})") from None
 
 
