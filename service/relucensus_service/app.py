@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -25,13 +27,14 @@ from relucensus_service.metrics import Metrics
 from relucensus_service.observing import Observed
 from relucensus_service.problems import MEDIA_TYPE, Problem, Refusal
 from relucensus_service.routes import count, events, models, operations, regions
-from relucensus_service.routes.documentation import with_request_schema
+from relucensus_service.routes.documentation import methods_of, with_request_schema
 from relucensus_service.schemas import problem_of_field_errors
 from relucensus_service.settings import Settings
 from relucensus_service.store import Store
 from relucensus_service.uploads import UploadLimit
 
 log: Final = logging.getLogger(__name__)
+_LONGEST_ADDRESS: Final = 200  # characters of it in an answer
 
 _DESCRIPTION: Final = (
     "Exact counts of the activation regions and linear regions of a piecewise-linear network on a bounded box. "
@@ -46,7 +49,12 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     listings = asyncio.Semaphore(settings.regions_at_once)
     app.state.context = Context(settings, store, metrics, listings)
     app.state.intake = Intake(settings)
-    app.add_middleware(UploadLimit, limit=settings.upload_limit)
+    app.add_middleware(
+        UploadLimit,
+        limit=settings.upload_limit,
+        silence=settings.silence_seconds,
+        seconds=settings.upload_seconds,
+    )
     if settings.cors_origins:
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
@@ -60,7 +68,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     app.add_exception_handler(OperationalError, _without_database)
     app.add_exception_handler(Exception, _mistaken)
     derived = app.openapi
-    app.openapi = lambda: with_request_schema(derived())  # type: ignore[method-assign]
+    app.openapi = cache(lambda: with_request_schema(derived()))  # type: ignore[method-assign]
     return app
 
 
@@ -87,8 +95,11 @@ async def _invalid(request: Request, error: Any) -> JSONResponse:
 
 
 async def _refused_by_the_framework(request: Request, error: Any) -> JSONResponse:
-    detail = f"{request.method} {request.url.path}: {error.detail}"
-    return _answer(problems.problem_of_status(error.status_code, detail), error.headers)
+    detail = f"{request.method} {request.url.path[:_LONGEST_ADDRESS]}: {error.detail}"
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(methods_of(request.app.openapi(), request.url.path)) or headers["Allow"]}
+    return _answer(problems.problem_of_status(error.status_code, detail), headers)
 
 
 async def _without_database(request: Request, error: Any) -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -10,11 +11,12 @@ from fastapi import Depends, Request
 
 from relucensus_service.jobs import Job
 from relucensus_service.metrics import Metrics
-from relucensus_service.problems import Refusal, problem
+from relucensus_service.problems import Refusal, problem, shown
 from relucensus_service.settings import Settings
 from relucensus_service.store import ApiKey, Store
 
 _READERS_AT_ONCE = 2
+_ID = re.compile(r"[0-9A-Za-z-]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,14 @@ def known_job(job: Job | None, job_id: str, caller: ApiKey | None) -> Job:
         Refusal: otherwise; the job of another caller is as good as none.
     """
     if job is None or job.owner != owner_of(caller):
-        raise Refusal(problem("unknown-job", f"there is no job {job_id!r}; it may have been deleted"))
+        raise Refusal(problem("unknown-job", f"there is no job {shown(job_id)}; it may have been deleted"))
     return job
 
 
 def _job(job_id: str, context: InContext, caller: Caller) -> Job:
-    return known_job(context.store.jobs.find(job_id), job_id, caller)
+    # No database is asked for a text that no id can be: PostgreSQL does not take every text.
+    job = context.store.jobs.find(job_id) if _ID.fullmatch(job_id) else None
+    return known_job(job, job_id, caller)
 
 
 InJob = Annotated[Job, Depends(_job)]

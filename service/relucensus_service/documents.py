@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from relucensus_service.problems import Refusal, problem
+from relucensus_service.problems import Refusal, problem, shown
 
 _MOST_FIELDS: Final = 64
 
@@ -35,7 +35,7 @@ def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise _refusal(f"the field {twice!r} is given twice")
+        raise _refusal(f"the field {shown(twice)} is given twice")
     return fields
 
 

@@ -16,7 +16,7 @@ from relucensus_service.settings import Settings
 
 # Threads of a numerical library need address space that the limit would count.
 _ENVIRONMENT: Final = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-_LARGEST_ANSWER: Final = 2**30
+_LARGEST_ANSWER: Final = 2**28  # ten million weights in twenty digits each
 _SECONDS_TO_END: Final = 5.0
 _STARTING_SECONDS: Final = 30.0  # wall seconds on top of the CPU limit: the machine may be busy
 

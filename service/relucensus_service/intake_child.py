@@ -12,6 +12,7 @@ import sys
 from typing import Any, Final
 
 _OPEN_FILES: Final = 64
+_LONGEST_DETAIL: Final = 2000  # characters; errors of other libraries quote the file
 
 
 def main(arguments: list[str]) -> int:
@@ -73,7 +74,7 @@ def _read(data: bytes, activation: str) -> tuple[dict[str, Any], bytes]:
 
 
 def _error(kind: str, detail: str) -> dict[str, Any]:
-    return {"error": {"kind": kind, "detail": detail}}
+    return {"error": {"kind": kind, "detail": detail[:_LONGEST_DETAIL]}}
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ class Problem:
         return {**document, **self.extra}
 
 
+_LONGEST_NAME: Final = 100
+
 _HEADERS: Final[Mapping[int, dict[str, str]]] = {
     401: {"WWW-Authenticate": "Bearer"},
     429: {"Retry-After": "60"},
@@ -76,6 +78,8 @@ TABLE: Final[Mapping[str, tuple[int, str]]] = {
     "method-not-allowed": (405, "This address does not serve this method"),
     "bad-request": (400, "The request cannot be read"),
     "too-large": (413, "The upload is too large"),
+    "too-slow": (408, "The request did not arrive in time"),
+    "headers-too-large": (431, "The headers of the request are too large"),
     "unsupported-media-type": (415, "The body of the request has another type than needed"),
     "not-ready": (503, "The service is not ready"),
     "internal-error": (500, "The service made a mistake"),
@@ -96,8 +100,10 @@ _NAME_OF_STATUS: Final = {
     400: "bad-request",
     404: "not-found",
     405: "method-not-allowed",
+    408: "too-slow",
     413: "too-large",
     415: "unsupported-media-type",
+    431: "headers-too-large",
 }
 _ERROR_OF_CLASS_NAME: Final = {error.__name__: error for error in _NAME_OF_ERROR}
 
@@ -127,3 +133,8 @@ def problem_of_status(status: int, detail: str) -> Problem:
     if status in _NAME_OF_STATUS:
         return problem(_NAME_OF_STATUS[status], detail)
     return Problem("about:blank", HTTPStatus(status).phrase, status, detail)
+
+
+def shown(text: str) -> str:
+    """A word out of a request as it may stand in an answer: quoted, control characters escaped, not too long."""
+    return repr(text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…")

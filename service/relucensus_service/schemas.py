@@ -26,7 +26,7 @@ from relucensus.values.activation import ACTIVATIONS, activation_named
 from relucensus.values.names import ENGINES, STRATEGIES
 from relucensus.values.problem import DEFAULT_DEFINITIONS, Definition
 from relucensus_service.jobs import Job
-from relucensus_service.problems import Problem, problem
+from relucensus_service.problems import Problem, problem, shown
 from relucensus_service.store import StoredModel
 
 REQUEST_EXAMPLE: Final[dict[str, Any]] = {
@@ -40,7 +40,7 @@ def _one_of(names: tuple[str, ...], what: str) -> AfterValidator:
     def check(value: str) -> str:
         if value not in names:
             known = ", ".join(names)
-            raise PydanticCustomError("unknown_name", f"{what} {value!r} does not exist; known are {known}")
+            raise PydanticCustomError("unknown_name", f"{what} {shown(value)} does not exist; known are {known}")
         return value
 
     return AfterValidator(check)
@@ -95,6 +95,8 @@ def _moment(value: Any) -> Any:
 
 
 _MOST_ERRORS: Final = 20
+_MOST_REGIONS: Final = 2**63 - 1
+_LONGEST_NAME: Final = 100  # characters of a field that is not known
 _OF_THE_FILE: Final = ("format", "input_shape", "notes", "breakpoints")
 
 
@@ -126,7 +128,7 @@ class SliceDomain(_Strict):
 
     kind: Literal["slice"]
     origin: Numbers = Field(description="the input at u = 0", examples=[[0, 0]])
-    directions: list[Numbers] = Field(
+    directions: Annotated[list[Numbers], FailFast()] = Field(
         min_length=1, description="one list of numbers for each coordinate of u", examples=[[[1, 1]]]
     )
     lower: Bound = Field(description="bounds of u: one number, or one for each direction", examples=[0])
@@ -144,7 +146,7 @@ class Limits(_Strict):
     seconds: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="wall seconds during which a runner works on the job"
     )
-    regions: int | None = Field(default=None, ge=1, description="activation regions counted")
+    regions: int | None = Field(default=None, ge=1, le=_MOST_REGIONS, description="activation regions counted")
     deadline: Annotated[AwareDatetime | None, BeforeValidator(_moment)] = Field(
         default=None, strict=False, description="when to stop, wherever the job is then", examples=["2030-01-31T12:00Z"]
     )
@@ -315,7 +317,8 @@ def _dotted(place: tuple[Any, ...]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         elif part not in ("float", "list[float]", "box", "slice", "body", "query"):
-            text += f".{part}" if text else part
+            name = part if len(part) <= _LONGEST_NAME else f"{part[:_LONGEST_NAME]}…"
+            text += f".{name}" if text else name
     return text
 
 

@@ -7,8 +7,10 @@ import socket
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from relucensus_service.app import create_app
+from relucensus_service.connection import Connection
 from relucensus_service.context import Context
 from relucensus_service.settings import Settings
 from relucensus_service.store import Database, Store
@@ -32,9 +34,15 @@ def listen(settings: Settings, store: Store, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_stopping)
     app = create_app(settings, store)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False)
-    _Server(config, app.state.context).run(sockets=[listener])
+    _Server(configured(app), app.state.context).run(sockets=[listener])
     store.database.close()
+
+
+def configured(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
+        app, http=Connection, log_config=None, access_log=False, timeout_graceful_shutdown=3, server_header=False
+    )
 
 
 def _already_stopping(number: int, frame: FrameType | None) -> None:

@@ -22,6 +22,8 @@ class Settings:
 
     database_url: str = f"sqlite:///{DEFAULT_DATA}/relucensus.db"
     upload_limit: int = 64 * 2**20  # bytes of one request body
+    silence_seconds: float = 30.0  # a client that sends nothing for longer, within a request, is not waited for
+    upload_seconds: float = 600.0  # for one request body to arrive
     parse_seconds: float = 30.0  # CPU seconds for reading one uploaded file
     parse_memory: int = 2 * 2**30  # bytes of address space for reading one uploaded file
     longest_wait: float = 60.0  # seconds a request may ask to wait for a job

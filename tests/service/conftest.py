@@ -16,6 +16,7 @@ from relucensus.engines.protocol import Settlement
 from relucensus.values.network import Network
 from relucensus_service.app import create_app
 from relucensus_service.jobs import COUNTING
+from relucensus_service.server import configured
 from relucensus_service.settings import Settings
 from relucensus_service.store import Database, NewModel, Store
 from relucensus_service.store.schema import upgrade
@@ -102,7 +103,7 @@ def listening() -> Callable[[Settings, Store], AbstractContextManager[httpx.Clie
     @contextmanager
     def listening(settings: Settings, store: Store) -> Iterator[httpx.Client]:
         listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(create_app(settings, store), log_config=None))
+        server = uvicorn.Server(configured(create_app(settings, store)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:

@@ -17,7 +17,7 @@ from relucensus.values.domain import domain_from_json
 from relucensus_service.context import Caller, Context, InContext, InJob, known_job, owner_of
 from relucensus_service.documents import parsed
 from relucensus_service.jobs import Job, JobState, NewJob, NothingToRetry, root_of
-from relucensus_service.problems import Refusal, problem
+from relucensus_service.problems import Refusal, problem, shown
 from relucensus_service.questions import question_of
 from relucensus_service.routes.documentation import COUNT_BODY, problems_for
 from relucensus_service.routes.models import InIntake, keep_model, known_model
@@ -28,6 +28,7 @@ from relucensus_service.waiting import preferred_wait, wait_until_done
 
 router = APIRouter(tags=["count"])
 _RETRY_AFTER = "1"
+_NUMBERS = 2**63  # jobs have numbers below; databases compare no larger ones
 
 
 @router.post(
@@ -36,7 +37,7 @@ _RETRY_AFTER = "1"
     responses={
         200: {"description": "The job, finished within the time of `Prefer: wait=N`, or answered from what is known"},
         202: {"model": JobView, "description": "The job; `Location` says where to follow it"},
-        **problems_for(400, 401, 404, 413, 415, 422, 429),
+        **problems_for(400, 401, 404, 408, 413, 415, 422, 429),
     },
     openapi_extra={"requestBody": COUNT_BODY},
     summary="Count the regions of a network",
@@ -218,6 +219,9 @@ def _number(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     try:
-        return int(base64.urlsafe_b64decode(cursor.encode()))
+        number = int(base64.urlsafe_b64decode(cursor.encode()))
     except (ValueError, binascii.Error):
-        raise Refusal(problem("invalid-request", f"cursor {cursor!r} is not the next_cursor of a page")) from None
+        number = 0
+    if not 0 < number < _NUMBERS:
+        raise Refusal(problem("invalid-request", f"cursor {shown(cursor)} is not the next_cursor of a page"))
+    return number

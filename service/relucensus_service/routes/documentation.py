@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from relucensus_service.problems import MEDIA_TYPE, TABLE
@@ -54,6 +55,14 @@ def with_request_schema(document: dict[str, Any]) -> dict[str, Any]:
     document["components"]["securitySchemes"] = {"api_key": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{}, {"api_key": []}]  # without one where access is open
     return document
+
+
+def methods_of(document: dict[str, Any], path: str) -> list[str]:
+    """The methods that an address has: the framework knows of one route at a time."""
+    for template, operations in document["paths"].items():
+        if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path):
+            return [method.upper() for method in operations]
+    return []
 
 
 def _documented(status: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import partial
 from typing import Annotated, Final
 
@@ -12,13 +13,14 @@ from starlette.responses import JSONResponse
 
 from relucensus_service.context import Caller, Context, InContext, owner_of
 from relucensus_service.intake import Intake
-from relucensus_service.problems import Refusal, problem
+from relucensus_service.problems import Refusal, problem, shown
 from relucensus_service.routes.documentation import MODEL_BODY, problems_for
 from relucensus_service.schemas import ActivationName, ModelView, model_view
 from relucensus_service.store import ApiKey, NewModel, QuotaUsedUp, StoredModel
 from relucensus_service.uploads import read_form
 
 router = APIRouter(tags=["models"])
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST_ACTIVATION: Final = 20  # characters of its column
 
 
@@ -34,7 +36,7 @@ InIntake = Annotated[Intake, Depends(_intake)]
     "/models",
     status_code=201,
     response_model=ModelView,
-    responses=problems_for(400, 401, 413, 415, 422, 429),
+    responses=problems_for(400, 401, 408, 413, 415, 422, 429),
     openapi_extra={"requestBody": MODEL_BODY},
     summary="Upload a network",
 )
@@ -72,9 +74,9 @@ def known_model(context: Context, digest: str, caller: ApiKey | None) -> StoredM
     Raises:
         Refusal: there is none.
     """
-    model = context.store.models.find(digest, owner=owner_of(caller))
+    model = context.store.models.find(digest, owner=owner_of(caller)) if _DIGEST.fullmatch(digest) else None
     if model is None:
-        raise Refusal(problem("unknown-model", f"no model {digest!r} was uploaded here; needed is a known digest"))
+        raise Refusal(problem("unknown-model", f"no model {shown(digest)} was uploaded here; needed is a known digest"))
     return model
 
 

@@ -37,6 +37,7 @@ class AffineValue:
     def __init__(self, shape: Sequence[int], limits: ReaderLimits) -> None:
         """Start with an input of this shape."""
         self.shape = tuple(shape)
+        limits.check_axes(len(self.shape))
         if any(n < 1 for n in self.shape):
             raise InvalidNetwork(f"the input has shape {shape_text(self.shape)}; needed is at least one coordinate")
         self._trunk = Trunk(self.size, limits)
@@ -65,6 +66,7 @@ class AffineValue:
 
     def reshape(self, shape: Sequence[int]) -> None:
         """Give the same entries another shape."""
+        self.limits.check_axes(len(shape))
         if math.prod(shape) != self.size or any(n < 0 for n in shape):
             raise InvalidNetwork(f"{self.size} values of shape {shape_text(self.shape)} cannot be {shape_text(shape)}")
         self.shape = tuple(shape)

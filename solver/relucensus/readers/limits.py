@@ -49,17 +49,19 @@ class ReaderLimits:
 
     def check_tensor(self, name: str, shape: Sequence[int]) -> int:
         """Accept a tensor of this declared shape; returns its number of entries."""
-        if len(shape) > _MAX_AXES:
-            raise UnsupportedModel(f"tensor {shown(name)} declares {len(shape)} axes; accepted are at most {_MAX_AXES}")
+        self.check_axes(len(shape), f"tensor {shown(name)} declares")
         if min(shape, default=1) < 0:
             raise UnreadableModel(f"tensor {shown(name)} declares the shape {list(shape)}; sizes are never negative")
-        entries = math.prod(shape)
-        if entries > self.weights:
+        if math.prod(n for n in shape if n) > self.weights:  # no array of no entries is huge in other axes either
             raise UnsupportedModel(
                 f"tensor {shown(name)} declares the shape {shape_text(shape)}; accepted are at most {self.weights} "
                 "entries"
             )
-        return entries
+        return math.prod(shape)
+
+    def check_axes(self, axes: int, subject: str = "a value has") -> None:
+        """Accept a tensor or value with this many axes."""
+        self._check(axes, _MAX_AXES, subject, "axes")
 
     @staticmethod
     def _check(got: int, limit: int, subject: str, unit: str) -> None:

@@ -6,6 +6,7 @@ tensor lies) is checked here, so that what is accepted is exactly what `onnx_ope
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from relucensus.errors import UnreadableModel, UnsupportedModel
@@ -84,6 +85,9 @@ def _refuse_foreign_parts(model: Any, opset: int, limits: ReaderLimits) -> None:
     _check_names(graph)
     for tensor in graph.initializer:
         refuse_external_data(tensor)
+    twice = [name for name, times in Counter(tensor.name for tensor in graph.initializer).items() if times > 1]
+    if twice:
+        raise UnreadableModel(f"the file has two initializers named {shown(twice[0])}; it is damaged")
     if len(graph.node) > _NODES_PER_LAYER * limits.layers:
         raise UnsupportedModel(
             f"the graph has {len(graph.node)} nodes; accepted are at most {_NODES_PER_LAYER * limits.layers}"
@@ -109,12 +113,14 @@ def _check_form(node: Any, opset: int) -> None:
     import onnx  # noqa: PLC0415
 
     schema = onnx.defs.get_schema(node.op_type, opset)
-    names = [attribute.name for attribute in node.attribute]
-    foreign = [name for name in names if name not in schema.attributes or names.count(name) > 1]
+    names = Counter(attribute.name for attribute in node.attribute)
+    foreign = [name for name, times in names.items() if name not in schema.attributes or times > 1]
     if foreign:
         raise UnreadableModel(
             f"{label_of(node)} has the attribute {shown(foreign[0])}, unknown to opset {opset} or twice"
         )
+    if any(attribute.ref_attr_name for attribute in node.attribute):
+        raise UnreadableModel(f"{label_of(node)} has an attribute that refers to one of a function, and is in none")
     if len(node.input) > schema.max_input:
         raise UnreadableModel(f"{label_of(node)} has {len(node.input)} inputs; opset {opset} has {schema.max_input}")
 

@@ -20,7 +20,9 @@ def folded(call: Call) -> Constant:
     """
     if call.op_type in RESHAPING:
         entries = call.constant(0, "input")
-        return entries.reshape(RESHAPING[call.op_type](call, entries.shape))
+        shape = RESHAPING[call.op_type](call, entries.shape)
+        call.limits.check_axes(len(shape))
+        return entries.reshape(shape)
     if call.op_type not in _RULES:
         known = ", ".join(sorted({*_RULES, *RESHAPING}))
         call.refuse(f"computes with constants alone; supported there are {known} (simplify the model first)")

@@ -26,6 +26,7 @@ _DATA_FIELDS: Final = {
     "int32": "int32_data",
     "bool": "int32_data",
 }
+_ALL_DATA: Final = ("raw_data", "uint64_data", "string_data", *sorted(set(_DATA_FIELDS.values())))
 _SIXTEEN_BITS: Final = 0xFFFF
 _EXTERNAL: Final = 1
 
@@ -64,6 +65,8 @@ def tensor_constant(tensor: Any, limits: ReaderLimits) -> Constant:
 
 def _stored(tensor: Any, number_format: str) -> NDArray[Any]:
     kind = stored_type(number_format)
+    if sum(1 for name in _ALL_DATA if len(getattr(tensor, name))) > 1:
+        raise UnreadableModel(f"tensor {shown(tensor.name)} has its entries twice; it is damaged")
     raw: bytes = tensor.raw_data
     if raw:
         if len(raw) % kind.itemsize:

@@ -18,6 +18,7 @@ from relucensus.readers.limits import shown
 SAVE_STATE_DICT: Final = "save the weights alone: torch.save(model.state_dict(), path)"
 
 _MAX_BYTES: Final = 4 * 2**20
+_MAX_AXES: Final = 64
 _STORAGE_TYPES: Final = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -75,7 +76,7 @@ def described_object(program: bytes) -> Any:
     except CensusError:
         raise
     except Exception as error:
-        raise UnreadableModel(f"data.pkl is not a valid pickle ({type(error).__name__}: {error})") from None
+        raise UnreadableModel(f"data.pkl is not a valid pickle ({type(error).__name__}: {shown(error)})") from None
     return machine.result()
 
 
@@ -225,6 +226,8 @@ def _checked_name(module: str, attribute: str) -> _Name:
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_unused: Any) -> StoredTensor:
+    if not (isinstance(shape, tuple) and isinstance(strides, tuple)) or max(len(shape), len(strides)) > _MAX_AXES:
+        raise UnreadableModel(f"data.pkl describes a tensor by other than tuples of at most {_MAX_AXES} numbers")
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in numbers):
         raise UnreadableModel("data.pkl describes a tensor by numbers that are not sizes")

@@ -46,8 +46,8 @@ class _Archive:
     def __init__(self, data: bytes, limits: ReaderLimits) -> None:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-            raise UnreadableModel(f"the zip archive is damaged or cut off ({error})") from None
+        except (zipfile.BadZipFile, ValueError, OSError, OverflowError, RuntimeError) as error:
+            raise UnreadableModel(f"the zip archive is damaged or cut off ({shown(error)})") from None
         records = self._zip.infolist()
         if len(records) > _MAX_RECORDS:
             raise UnsupportedModel(f"the archive has {len(records)} records; accepted are at most {_MAX_RECORDS}")
@@ -73,8 +73,8 @@ class _Archive:
             return self._zip.read(f"{self._folder}{name}")
         except KeyError:
             raise UnreadableModel(f"the archive has no record {shown(name)}") from None
-        except (zipfile.BadZipFile, EOFError, ValueError, OSError, RuntimeError, NotImplementedError) as error:
-            raise UnreadableModel(f"record {shown(name)} of the archive is damaged ({error})") from None
+        except (zipfile.BadZipFile, EOFError, ValueError, OSError, OverflowError, RuntimeError) as error:
+            raise UnreadableModel(f"record {shown(name)} of the archive is damaged ({shown(error)})") from None
 
 
 def _folder_of(names: set[str]) -> str:
@@ -132,6 +132,6 @@ def _loaded(name: str, tensor: StoredTensor, archive: _Archive) -> NDArray[np.fl
             "entries; the file is damaged"
         )
     storage = np.frombuffer(record, dtype=kind, count=entries)
-    strides = [step * kind.itemsize for step in tensor.strides]
+    strides = [step * kind.itemsize if n > 1 else 0 for n, step in zip(tensor.shape, tensor.strides, strict=True)]
     view = np.lib.stride_tricks.as_strided(storage[tensor.offset :], tensor.shape, strides, writeable=False)
     return as_float64(view, tensor.dtype)
