@@ -10,8 +10,7 @@ from relucensus.errors import InvalidRequest, UnsupportedProblem
 from relucensus.values.names import ENGINES, STRATEGIES
 from relucensus.values.problem import Definition, Problem
 
-_POLYGONS: Final = 2
-_FEW_INPUTS: Final = 5
+_FOR_SKELETON: Final = (1, 3)
 _PLACES: Final = {
     ("tree", "cubes"): ("relucensus.engines.tree.engine", "TreeEngine"),
     ("skeleton", "cubes"): ("relucensus.engines.skeleton.engine", "SkeletonEngine"),
@@ -40,15 +39,15 @@ def engine_named(name: str, strategy: str = "cubes") -> Engine:
 
 
 def _fitting(problem: Problem) -> str:
-    """What `auto` stands for: skeleton counts fastest for few inputs, where the regions need not be listed; else tree.
+    """What `auto` stands for: skeleton for one or three inputs, where the regions need not be listed; else tree.
 
-    For two inputs, where tree's cells are polygons, tree is faster. Without biases, a network's hyperplanes meet in
-    one point, which skeleton would hand over to tree.
+    For two inputs, where tree's cells are polygons, tree is faster; for four and more, it takes far less memory and
+    shares work better. Without biases, a network's hyperplanes meet in one point, which skeleton would hand over.
     """
     network = problem.free.network
     listed = set(problem.definitions) - {Definition.ACTIVATION_REGIONS, Definition.ACTIVATION_PATTERNS}
     simple = any(layer.bias.any() for layer in network.hidden)
-    if not listed and simple and network.inputs != _POLYGONS and 1 <= network.inputs <= _FEW_INPUTS:
+    if not listed and simple and network.inputs in _FOR_SKELETON:
         return "skeleton"
     return "tree" if engine_named("tree").supports(problem).supported else "milp"
 

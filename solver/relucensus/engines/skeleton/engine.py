@@ -28,7 +28,7 @@ from relucensus.values.result import Statistics
 from relucensus.vertices import NoVertex
 
 MOST_INPUTS: Final = 10
-_MOST_BYTES: Final = 3 * 2**28
+_MOST_BYTES: Final = 2**29
 _MOST_CHILDREN: Final = 48
 _BLOCK: Final = 1024
 _NUMBERS_ONLY: Final = {Definition.ACTIVATION_REGIONS, Definition.ACTIVATION_PATTERNS}
