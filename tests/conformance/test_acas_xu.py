@@ -41,7 +41,7 @@ def test_the_whole_box_has_its_known_count(name: str, known: int, engine: str) -
 
 @pytest.mark.acasxu
 @pytest.mark.skipif(ACAS_XU is None, reason=NO_ACAS_XU)
-@pytest.mark.parametrize(("first", "second"), [("tree", "skeleton"), ("auto", "skeleton")])
+@pytest.mark.parametrize(("first", "second"), [("skeleton", "tree"), ("auto", "skeleton")])
 def test_two_engines_confirm_each_other(first: str, second: str) -> None:
     result = count_regions(whole_box("3_3"), engine=first, cross_check=second)
     assert result.counts[Definition.ACTIVATION_REGIONS] == Count(7935)
