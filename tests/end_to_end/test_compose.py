@@ -160,7 +160,7 @@ def test_containers_of_ours_may_do_little(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES_OF_OURS))
 def test_containers_of_ours_write_in_memory_only(name: str) -> None:
-    assert SERVICES[name]["tmpfs"] == ["/tmp:size=256m"]  # noqa: S108 - a path in the container
+    assert SERVICES[name]["tmpfs"] == ["/tmp:size=256m"]
     assert "volumes" not in SERVICES[name]
     assert not re.search("^VOLUME", (ROOT / "Dockerfile").read_text(), re.MULTILINE)  # a writable volume for each
 
