@@ -15,7 +15,7 @@ RUN PIP_INDEX_URL=${PIP_INDEX_URL} /opt/relucensus/bin/pip install --no-cache-di
     -c constraints.txt ".[postgres,parquet]"
 
 FROM ${BASE_IMAGE}
-RUN useradd --system --uid 10001 --create-home relucensus && install -d -o relucensus /data
+RUN useradd --uid 10001 --create-home relucensus && install -d -o relucensus /data
 COPY --from=build /opt/relucensus /opt/relucensus
 ENV PATH=/opt/relucensus/bin:$PATH PYTHONUNBUFFERED=1 RELUCENSUS_DATA=/data NUMBA_CACHE_DIR=/var/cache/relucensus
 RUN install -d -o relucensus $NUMBA_CACHE_DIR
@@ -23,7 +23,6 @@ USER relucensus
 # Compiled for this machine's processor. On another kind a worker compiles again when it starts, for up to a minute.
 RUN python3 -c "from relucensus.warm import warm; warm()"
 WORKDIR /data
-VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
     CMD ["python3", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]

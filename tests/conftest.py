@@ -19,16 +19,16 @@ POSTGRES = os.environ.get("RELUCENSUS_TEST_POSTGRES", "postgresql+psycopg://post
 
 
 @pytest.fixture(scope="session")
-def new_postgres() -> Iterator[Callable[[], str]]:
+def new_postgres() -> Iterator[Callable[..., str]]:
     """Make a scratch database on the server named by RELUCENSUS_TEST_POSTGRES, or the one on this machine."""
     admin = create_engine(POSTGRES, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     made: list[str] = []
 
-    def new_postgres() -> str:
+    def new_postgres(options: str = "") -> str:
         name = f"relucensus_{uuid.uuid4().hex[:12]}"
         try:
             with admin.connect() as connection:
-                connection.execute(text(f"CREATE DATABASE {name}"))
+                connection.execute(text(f"CREATE DATABASE {name} {options}"))
         except OperationalError as error:
             pytest.skip(f"no PostgreSQL server at {POSTGRES}: {str(error).splitlines()[0]}")
         made.append(name)

@@ -50,7 +50,7 @@ class Compose:
     def __init__(self, folder: Path, database: URL, launch: Callable[..., Any]) -> None:
         self.folder = folder
         self.database = database.render_as_string(hide_password=False)
-        self.ports = {"8000": str(_free_port()), "8786": str(_free_port())}
+        self.ports = {port: str(_free_port()) for port in ("8000", "8786", "8787")}
         self.launch = launch
         self.started: dict[str, Any] = {}
 
@@ -137,6 +137,12 @@ def test_any_of_them_may_be_killed_during_a_count(
     assert ended["result"]["counts"]["activation_regions"] == {"value": 241, "status": "exact"}
 
 
+def test_a_service_that_does_not_run_is_not_healthy(tmp_path: Path, launch: Callable[..., Any]) -> None:
+    nothing = Compose(tmp_path, URL.create("postgresql"), launch)
+    assert not nothing.healthy("api")
+    assert not nothing.healthy("scheduler")
+
+
 def test_every_service_of_ours_is_tried_here() -> None:
     assert set(SERVICES) == {*NAMES_OF_OURS, "db"}
 
@@ -150,6 +156,13 @@ def test_containers_of_ours_may_do_little(name: str) -> None:
     assert service["user"] == "10001"
     assert service["mem_limit"]
     assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+
+
+@pytest.mark.parametrize("name", sorted(NAMES_OF_OURS))
+def test_containers_of_ours_write_in_memory_only(name: str) -> None:
+    assert SERVICES[name]["tmpfs"] == ["/tmp:size=256m"]
+    assert "volumes" not in SERVICES[name]
+    assert not re.search("^VOLUME", (ROOT / "Dockerfile").read_text(), re.MULTILINE)  # a writable volume for each
 
 
 def test_only_the_api_is_reached_from_outside() -> None:

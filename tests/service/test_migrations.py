@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from relucensus.values.network import Network
 from relucensus_service.jobs import COUNTING, JobState
-from relucensus_service.store import Database, NewModel, Store
+from relucensus_service.store import Database, NewModel, Quota, Store
 from relucensus_service.store.schema import at_head, upgrade
 
 JOB = (
@@ -52,3 +52,13 @@ def test_jobs_of_the_first_version_go_on(old: Database, network: Network) -> Non
     assert again is not None
     assert (again.state, again.regions) == (JobState.QUEUED, 0)
     assert [cube.cube.cube.to_text() for cube in store.frontier.load("stopped", COUNTING)] == [""]
+
+
+def test_a_postgresql_database_without_an_encoding_is_served(new_postgres: Callable[..., str]) -> None:
+    database = Database(new_postgres("ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"))
+    upgrade(database)
+    assert at_head(database)
+    keys = Store.on(database).keys
+    keys.create("Zürich", Quota())
+    assert [key.name for key in keys.all()] == ["Zürich"]
+    database.close()

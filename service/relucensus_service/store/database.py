@@ -81,7 +81,9 @@ def _engine(url: str) -> Engine:
         return _sqlite_engine(parsed.database, url)
     if backend in ("postgresql", "postgres"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        return create_engine(
+            parsed, connect_args={"client_encoding": "utf8"}, pool_pre_ping=True, pool_size=10, max_overflow=20
+        )
     raise InvalidSetting(f"the database URL names {backend!r}; needed is sqlite:///… or postgresql://…")
 
 
