@@ -192,6 +192,15 @@ def test_the_regions_of_a_job_go_to_a_file(served: str, service: Any, documents:
     assert dict(service.requests[-1].url.params) == {"format": "ndjson", "columns": "digest,bias"}
 
 
+@pytest.mark.parametrize(("name", "format_"), [("r.ndjson", "ndjson"), ("r.jsonl", "ndjson"), ("r.out", "parquet")])
+def test_the_name_of_the_file_says_how_regions_are_written(
+    served: str, service: Any, documents: Any, tmp_path: Path, name: str, format_: str
+) -> None:
+    service.answers = [documents.finished(), httpx.Response(200, content=b"x")]
+    assert run("regions", "--job", "job-1", "--output", str(tmp_path / name), RELUCENSUS_URL=served).exit_code == 0
+    assert service.requests[-1].url.params["format"] == format_
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -72,6 +72,15 @@ def on_interrupt(cancel: bool) -> OnInterrupt:
     return "cancel" if cancel else "detach"
 
 
+def format_of(path: str) -> str:
+    """How regions are written to a file of this name.
+
+    >>> format_of("a.ndjson"), format_of("b.JSONL"), format_of("c.parquet"), format_of("d")
+    ('ndjson', 'ndjson', 'parquet', 'parquet')
+    """
+    return "ndjson" if path.lower().endswith((".ndjson", ".jsonl")) else "parquet"
+
+
 def names(listed: str | None) -> list[str] | None:
     """What stands between the commas.
 

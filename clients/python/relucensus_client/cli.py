@@ -27,6 +27,7 @@ from relucensus_client._cli_options import (
     Strategy,
     count_options,
     errors_as_exit_status,
+    format_of,
     names,
     on_interrupt,
     print_document,
@@ -106,7 +107,9 @@ def regions(  # noqa: PLR0913 - one parameter per option
     ] = None,
     *,
     output: Annotated[str, typer.Option("--output", help="File to write, one row a region.")],
-    format_: Annotated[str, typer.Option("--format", help="parquet or ndjson.")] = "parquet",
+    format_: Annotated[
+        str | None, typer.Option("--format", help="parquet or ndjson; else by the file's name, .ndjson or .jsonl.")
+    ] = None,
     columns: Annotated[
         str | None, typer.Option("--columns", help="What to write of a region, for example pattern,weights,bias.")
     ] = None,
@@ -123,6 +126,7 @@ def regions(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Write the activation regions of MODEL to a file, in this process, or those of a job of a service."""
     of_model = (model, lower, upper, slice_, vnnlib, seconds, most, activation)
+    format_ = format_ or format_of(output)
     with errors_as_exit_status():
         if job_id is not None:
             if any(given is not None for given in of_model):
