@@ -32,6 +32,7 @@ _CONFIG: Final = {
     "distributed.admin.tick.interval": "500 ms",  # what Dask measures of itself costs a tenth of a core otherwise
     "distributed.admin.tick.limit": "60 s",
     "distributed.admin.system-monitor.interval": "5 s",
+    "distributed.admin.low-level-log-length": 50,  # of messages, each with its work, and of events: memory otherwise
     "distributed.worker.memory.monitor-interval": "500 ms",
     "distributed.admin.large-graph-warning-threshold": "1TiB",  # a large network travels with each of its slices
 }
