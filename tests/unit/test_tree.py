@@ -406,6 +406,14 @@ def test_only_cones_around_the_origin_are_counted_in_fewer_coordinates(bias: flo
     assert cones(Problem(network, Box.from_bounds(lower, 1, 4)).free) is None
 
 
+def test_cones_whose_coordinates_float64_cannot_hold_are_counted_in_those_of_the_box() -> None:
+    rows = [[1e-200, 0, 0], [0, 1, 0], [1e200, 1, 0]]
+    network = Network.from_arrays([(rows, [0, 0, 0]), ([[1, 1, 1]], [0])])
+    problem = Problem(network, Box.from_bounds(-1, 1, 3), ONLY_REGIONS)
+    assert cones(problem.free) is None
+    assert count_regions(problem, engine="tree").counts == count_regions(problem, engine="brute").counts
+
+
 def test_networks_without_biases_take_few_exact_answers() -> None:
     layers = [(w, 0 * b) for w, b in ((layer.weights, layer.bias) for layer in random_network(6, [3, 6, 3, 1]).layers)]
     result = count_regions(in_box(Network.from_arrays(layers)), engine="tree")

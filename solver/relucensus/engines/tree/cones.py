@@ -16,6 +16,7 @@ from flint import fmpz_mat
 from numpy.typing import NDArray
 
 from relucensus.arithmetic import AffineMap
+from relucensus.errors import InvalidNetwork
 from relucensus.values.domain import Box
 from relucensus.values.network import Layer, Network
 from relucensus.values.problem import Problem
@@ -39,7 +40,7 @@ class Cones:
 
 
 def cones(problem: Problem) -> Cones | None:
-    """The smaller problem with the same regions; None where there is none."""
+    """The smaller problem with the same regions; None where there is none, or float64 cannot hold its first layer."""
     network, box = problem.network, problem.box
     if not network.hidden or not ((box.lower < 0) & (box.upper > 0)).all():
         return None
@@ -54,7 +55,10 @@ def cones(problem: Problem) -> Cones | None:
     shares = AffineMap(fmpz_mat(first.rows, rank, entries), fmpz_mat(first.rows, 1), int(denominator))
     if denominator < 0:
         shares = AffineMap(-shares.coefficients, shares.constants, -int(denominator))
-    layer = Layer.from_exact(shares, activations=first.activations)
+    try:
+        layer = Layer.from_exact(shares, activations=first.activations)
+    except InvalidNetwork:
+        return None
     smaller = Problem(
         Network((layer, *network.hidden[1:]), network.output), Box.from_bounds(-1, 1, rank), problem.definitions
     )
