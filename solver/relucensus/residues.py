@@ -32,7 +32,7 @@ from relucensus.compiled import Bytes, Directory, Words, directory, entry, ints,
 from relucensus.values.network import Network
 
 _FIELDS: Final = 2
-_BITS: Final = 61
+_LOWEST: Final = 1 << 60
 _WORD: Final = 1 << 64
 _SPARSE: Final = 2
 
@@ -125,11 +125,8 @@ def _fill(arrays: dict[int, NDArray[Any]], network: Network, field: int, prime: 
 def _prime(network: Network, field: int) -> int:
     """A prime of 61 bits that divides no denominator of the network."""
     denominators = math.lcm(*(layer.exact.denominator for layer in network.layers))
-    for attempt in count():
-        candidate = _drawn(network, f"prime {field} {attempt}") % (1 << (_BITS - 1)) | (1 << (_BITS - 1)) | 1
-        if fmpz(candidate).is_prime() and denominators % candidate:
-            return candidate
-    raise AssertionError  # pragma: no cover
+    drawn = (_drawn(network, f"prime {field} {attempt}") % _LOWEST | _LOWEST | 1 for attempt in count())
+    return next(number for number in drawn if fmpz(number).is_prime() and denominators % number)
 
 
 def _drawn(network: Network, label: str) -> int:

@@ -103,11 +103,11 @@ def divide(s: Directory, i: int) -> None:
         frame_blind[k] = 0 if at[VALID] >> (1 - symbol) & 1 else 1
         copy(sides[1 - symbol], frame_point[k])
         at[FRAMES] += 1
-    if at[PLANAR]:
-        cut(s, i, symbol)
     copy(sides[symbol], point)
     at[BLIND] = 0 if at[VALID] >> symbol & 1 else 1
     _add_row(s, i, symbol)
+    if at[PLANAR]:
+        cut(s, i, symbol)
 
 
 @kernel

@@ -49,7 +49,6 @@ from relucensus.engines.tree.state import (
     ROW_ERROR,
     ROW_NEURON,
     ROW_OFF,
-    ROW_SIZE,
     ROWS,
     SIGNS,
     SIZE,
@@ -204,17 +203,14 @@ def _is_zero(s: Directory, i: int, k: int) -> bool:
 def cut(s: Directory, i: int, symbol: int) -> None:
     """Go on with the part of the polygon on the symbol's side of row i; the other part goes to the newest frame.
 
-    SIGNS are those of the row. A row of the cube's prefix has made no frame.
+    The row is the newest of the path, and SIGNS are its signs. A row of the cube's prefix has made no frame.
     """
     at, corners, lines = ints(s, AT), table(s, CORNERS), ints(s, LINES)
-    uncut, uncut_lines, rows, k = table(s, UNCUT), ints(s, UNCUT_LINES), table(s, ROWS), at[COUNT]
+    uncut, uncut_lines = table(s, UNCUT), ints(s, UNCUT_LINES)
     base, n = at[BASE], at[SIZE]
     for v in range(n):
         copy(corners[base + v], uncut[v])
         uncut_lines[v] = lines[base + v]
-    floats(s, ROW_ERROR)[k], floats(s, ROW_SIZE)[k] = oriented(s, i, 1.0, rows[k])
-    floats(s, ROW_OFF)[k] = floats(s, OFF)[i] * scale_of(s, i)
-    ints(s, ROW_NEURON)[k] = i
     _cross(s, n)
     if i >= at[DEPTH]:
         frame = at[FRAMES] - 1
@@ -233,7 +229,7 @@ def _cross(s: Directory, n: int) -> None:
     for k in range(n):
         here, there = signs[k], signs[k + 1 if k + 1 < n else 0]
         if _opposite(here, there):
-            _place(s, lines[k], FIRST_ROW + ints(s, AT)[COUNT], crossings[found])
+            _place(s, lines[k], _newest(s), crossings[found])
             found += 1
 
 
@@ -242,7 +238,7 @@ def _clip(s: Directory, n: int, side: int, base: int) -> int:
     """Write the part of the uncut polygon on one side to the stack at `base`; its number of vertices."""
     signs, lines, corners = symbols(s, SIGNS), ints(s, LINES), table(s, CORNERS)
     uncut, uncut_lines, crossings = table(s, UNCUT), ints(s, UNCUT_LINES), table(s, CROSSINGS)
-    new = FIRST_ROW + ints(s, AT)[COUNT]
+    new = _newest(s)
     written, found = base, 0
     for k in range(n):
         here, there = signs[k], signs[k + 1 if k + 1 < n else 0]
@@ -256,6 +252,11 @@ def _clip(s: Directory, n: int, side: int, base: int) -> int:
             written += 1
             found += 1
     return written - base
+
+
+@kernel
+def _newest(s: Directory) -> int:
+    return int(FIRST_ROW - 1 + ints(s, AT)[COUNT])
 
 
 @kernel
