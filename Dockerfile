@@ -12,7 +12,7 @@ COPY service service
 COPY clients clients
 # No torch: the service reads model files without it.
 RUN PIP_INDEX_URL=${PIP_INDEX_URL} /opt/relucensus/bin/pip install --no-cache-dir --no-compile \
-    -c constraints.txt ".[postgres,parquet]"
+    -c constraints.txt ".[postgres,parquet,plot]"
 
 FROM ${BASE_IMAGE}
 RUN useradd --uid 10001 --create-home relucensus && install -d -o relucensus /data

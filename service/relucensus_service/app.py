@@ -22,11 +22,12 @@ from starlette.responses import JSONResponse
 from relucensus.errors import CensusError
 from relucensus_service import problems
 from relucensus_service.context import Context
+from relucensus_service.geometry import Geometry
 from relucensus_service.intake import Intake
 from relucensus_service.metrics import Metrics
 from relucensus_service.observing import Observed
 from relucensus_service.problems import MEDIA_TYPE, Problem, Refusal
-from relucensus_service.routes import count, events, models, operations, regions
+from relucensus_service.routes import certificates, count, events, geometry, models, operations, page, regions
 from relucensus_service.routes.documentation import methods_of, with_request_schema
 from relucensus_service.schemas import problem_of_field_errors
 from relucensus_service.settings import Settings
@@ -49,6 +50,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
     listings = asyncio.Semaphore(settings.regions_at_once)
     app.state.context = Context(settings, store, metrics, listings)
     app.state.intake = Intake(settings)
+    app.state.geometry = Geometry(settings)
     app.add_middleware(
         UploadLimit,
         limit=settings.upload_limit,
@@ -59,8 +61,8 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
         app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(Observed, metrics=metrics)
-    for router in (count.router, events.router, regions.router, models.router, operations.router):
-        app.include_router(router)
+    for part in (count, events, regions, geometry, certificates, models, operations, page):
+        app.include_router(part.router)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(CensusError, _refused_by_the_library)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -76,6 +78,7 @@ def create_app(settings: Settings, store: Store) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     await run_in_threadpool(app.state.intake.close)
+    await app.state.geometry.close()
 
 
 def _answer(problem: Problem, headers: Any = None) -> JSONResponse:

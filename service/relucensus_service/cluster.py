@@ -1,6 +1,7 @@
 """Dask: the workers that settle cubes, on this machine or behind a scheduler's address.
 
-The only module that names dask. Work is pickled and done by `worker.perform` in a worker process.
+The only module that names dask, beside what its scheduler runs when it starts. Work is pickled and done by
+`worker.perform` in a worker process.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class DaskCluster:
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0", "preload": ["relucensus_service.scheduler_setup"]},
             preload=["relucensus_service.worker_setup"],
         )
         client = Client(cluster)

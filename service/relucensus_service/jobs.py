@@ -105,6 +105,11 @@ class Job:
     regions_before: int = 0
     answered_from: str | None = None  # the job whose exact result was given as the answer to this one
 
+    @property
+    def certified(self) -> bool:
+        """Whether a certificate was asked for."""
+        return bool(self.request.get("certificate"))
+
     def moved_to(self, state: JobState) -> Job:
         """The job in another state.
 

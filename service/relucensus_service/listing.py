@@ -16,7 +16,7 @@ from relucensus_service.problems import Refusal, problem, problem_of_class_name
 _AT_ONCE: Final = 64 * 1024
 _COMMAND: Final = (sys.executable, "-m", "relucensus_service.listing_child")
 # The child needs nothing of the service's secrets; compiled code is found by NUMBA_CACHE_DIR, or by the home directory.
-_PASSED_ON: Final = (
+PASSED_ON: Final = (
     "PATH",
     "HOME",
     "TMPDIR",
@@ -26,7 +26,7 @@ _PASSED_ON: Final = (
     "NUMBA_CACHE_DIR",
     "NUMBA_NUM_THREADS",
 )
-_ONE_THREAD: Final = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD: Final = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 class ListingBroken(RuntimeError):
@@ -50,7 +50,7 @@ class Listing:
         Raises:
             Refusal: it cannot.
         """
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _ONE_THREAD
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | ONE_THREAD
         child = await asyncio.create_subprocess_exec(*_COMMAND, stdin=PIPE, stdout=PIPE, env=environment)
         assert child.stdin is not None
         assert child.stdout is not None

@@ -30,6 +30,12 @@ _DOCUMENTATION: Final = (
     "default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' "
     "https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; connect-src 'self'; frame-ancestors 'none'"
 )
+# The page and its files: nothing from elsewhere, nothing written into the document; markup is never made from text.
+_PAGE: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
 
 
 class Observed:
@@ -82,5 +88,6 @@ def _add_headers(headers: MutableHeaders, path: str, request_id: str) -> None:
     headers["X-Request-ID"] = request_id
     for name, value in _SECURITY.items():
         headers[name] = value
-    headers["Content-Security-Policy"] = _DOCUMENTATION if path == "/docs" else _NOTHING
-    headers.setdefault("Cache-Control", "no-store")
+    of_page = path == "/" or path.startswith("/web/")
+    headers["Content-Security-Policy"] = _PAGE if of_page else _DOCUMENTATION if path == "/docs" else _NOTHING
+    headers.setdefault("Cache-Control", "no-cache" if of_page else "no-store")

@@ -12,7 +12,7 @@ from relucensus.values.domain import Domain
 
 
 def question_of(request: Mapping[str, Any], domain: Domain) -> str:
-    """Equal for requests with the same exact answer: network, domain, definitions, and how it has to be found.
+    """Equal for requests with the same exact answer: network, domain, definitions, how it has to be found and shown.
 
     Limits do not matter to an exact answer. The library's version does: a mistake that was found is no answer.
     """
@@ -22,6 +22,7 @@ def question_of(request: Mapping[str, Any], domain: Domain) -> str:
         "definitions": sorted(request["definitions"]),
         "strategy": request["strategy"],
         "cross_check": request["cross_check"],
+        "certificate": request["certificate"],
         "version": version("relucensus"),
     }
     return f"sha256:{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()}"

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from relucensus.certify import Binding
 from relucensus_service.cluster import Cluster, ClusterLost
 from relucensus_service.held_job import HeldJob
 from relucensus_service.jobs import COUNTING, Frontier, FrontierCube, Job, Lease, LeaseLost, root_of
@@ -139,7 +140,9 @@ class Runner:
             self._hold(*claimed)
 
     def _hold(self, job: Job, lease: Lease) -> None:
-        assignment = Assignment.of(job.model, self._store.models.network(job.model), job.request)
+        certificate = job.certified and job.phase == COUNTING
+        network = self._store.models.network(job.model)
+        assignment = Assignment.of(job.model, network, job.request, certificate=certificate)
         frontier = Frontier.of(self._store.frontier.load(job.id, job.phase))
         held = HeldJob(job, lease, assignment, frontier, self._settings)
         held.engine = job.engine
@@ -198,8 +201,8 @@ class Runner:
 
     def _conclude(self, held: HeldJob, answer: Answer) -> None:
         match answer:
-            case Concluded(result):
-                self._end_phase(held, result)
+            case Concluded(result, binding):
+                self._end_phase(held, result, binding)
             case Failure(kind, detail) if kind in _FINAL:
                 self._fail(held, problem_of_class_name(kind, detail))
             case Failure(kind, detail):
@@ -218,15 +221,15 @@ class Runner:
             detail = f"putting the result together failed {attempts} times; the last reason: {_last_line(reason)}"
             self._fail(held, problem("conclusion-failed", detail, attempts=attempts))
 
-    def _end_phase(self, held: HeldJob, result: Mapping[str, Any]) -> None:
+    def _end_phase(self, held: HeldJob, result: Mapping[str, Any], binding: Binding | None) -> None:
         complete = len(held.frontier) == 0
         if held.checking:
             self._end_check(held, result)
         elif complete and held.job.request["cross_check"] is not None and not held.cancelling:
-            self._store.frontier.begin_check(held.lease, result, root_of(held.job.network))
+            self._store.frontier.begin_check(held.lease, result, root_of(held.job.network), binding)
             self._let_go(held, hand_back=True)  # and claim it again, now in its second phase
         else:
-            self._finish(held, result)
+            self._finish(held, result, binding)
 
     def _end_check(self, held: HeldJob, second: Mapping[str, Any]) -> None:
         first = held.job.result or {}
@@ -235,11 +238,11 @@ class Runner:
         else:
             self._fail(held, _disagreement(first, second))
 
-    def _finish(self, held: HeldJob, result: Mapping[str, Any]) -> None:
+    def _finish(self, held: HeldJob, result: Mapping[str, Any], binding: Binding | None = None) -> None:
         # The workers' seconds add up to more than passed on the wall, or to less if nobody worked for a while.
         statistics = {**result.get("statistics", {}), "wall_seconds": held.seconds_spent()}
         result = {**result, "statistics": statistics}
-        state = self._store.frontier.finish(held.lease, result)
+        state = self._store.frontier.finish(held.lease, result, binding)
         log.info("job %s: %s", held.job.id, state.value, extra=_about(held))
         self._let_go(held)
 

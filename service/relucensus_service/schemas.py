@@ -21,10 +21,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from relucensus.errors import UnsupportedModel
+from relucensus.engines.protocol import writes_no_certificates
+from relucensus.errors import InvalidRequest, UnsupportedModel
 from relucensus.values.activation import ACTIVATIONS, activation_named
-from relucensus.values.names import ENGINES, STRATEGIES
-from relucensus.values.problem import DEFAULT_DEFINITIONS, Definition
+from relucensus.values.names import CERTIFYING, ENGINES, STRATEGIES
+from relucensus.values.problem import DEFAULT_DEFINITIONS, Definition, check_certifiable
 from relucensus_service.jobs import Job
 from relucensus_service.problems import Problem, problem, shown
 from relucensus_service.store import StoredModel
@@ -72,12 +73,6 @@ def _activation(value: str) -> str:
         activation_named(value)
     except UnsupportedModel as error:
         raise PydanticCustomError("unknown_name", "{reason}", {"reason": str(error)}) from None
-    return value
-
-
-def _no_certificate(value: bool) -> bool:
-    if value:
-        raise PydanticCustomError("not_yet", "certificates are not available yet")
     return value
 
 
@@ -164,8 +159,9 @@ class CountRequest(_Strict):
     engine: EngineName = Field(default="auto", description="who counts")
     strategy: StrategyName = Field(default="cubes", description="how the milp engine searches")
     limits: Limits = Limits()
-    certificate: Annotated[bool, AfterValidator(_no_certificate)] = Field(
-        default=False, description="not available yet"
+    certificate: bool = Field(
+        default=False,
+        description="whether exact counts come with a proof of the first three definitions",
     )
     cross_check: CheckingEngine | None = Field(
         default=None, description="a second engine that has to find the same counts"
@@ -189,7 +185,23 @@ class CountRequest(_Strict):
         if self.cross_check == self.engine:
             reason = f"cross_check names {self.engine}, the engine that counts; needed is another one"
             raise PydanticCustomError("impossible", "{reason}", {"reason": reason})
+        if self.certificate:
+            self._check_certifiable()
         return self
+
+    def _check_certifiable(self) -> None:
+        try:
+            check_certifiable(self.definitions)
+        except InvalidRequest as error:
+            raise PydanticCustomError("impossible", "{reason}", {"reason": str(error)}) from None
+        if self.engine not in CERTIFYING:
+            reason = writes_no_certificates(self.engine).reason
+            raise PydanticCustomError("impossible", "{reason}", {"reason": reason})
+        if self.cross_check in CERTIFYING:
+            reason = (
+                f"cross_check names {self.cross_check}, which counts where a certificate is wanted; needed is another"
+            )
+            raise PydanticCustomError("impossible", "{reason}", {"reason": reason})
 
 
 class NetworkView(BaseModel):
@@ -245,7 +257,7 @@ class ResultView(BaseModel):
     domain: dict[str, Any]
     bounds: dict[str, Any]
     statistics: dict[str, Any]
-    certificate: str | None
+    certificate: str | None = Field(description="where to get it, if one was asked for and the counts are exact")
     versions: dict[str, str]
 
 
@@ -342,10 +354,17 @@ def job_view(job: Job) -> dict[str, Any]:
             "regions_per_second": round(job.regions / job.seconds_spent, 1) if job.seconds_spent > 0 else None,
             "heartbeat_at": _time(job.heartbeat_at),
         },
-        "result": job.result if job.state.done else None,
+        "result": _result(job),
         "error": job.error,
         "answered_from": job.answered_from,
     }
+
+
+def _result(job: Job) -> dict[str, Any] | None:
+    if job.result is None or not job.state.done:
+        return None
+    certificate = f"/count/{job.id}/certificate" if job.certified and job.exact else None
+    return {**job.result, "certificate": certificate}
 
 
 def model_view(model: StoredModel) -> dict[str, Any]:

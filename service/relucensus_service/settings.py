@@ -38,6 +38,10 @@ class Settings:
     queue_limit: int = 10_000  # jobs of all users that are not done; further ones are refused
     regions_seconds: float = 3600.0  # CPU seconds for listing the regions of one job
     regions_at_once: int = 2  # listings of regions at the same time
+    geometry_seconds: float = 60.0  # CPU seconds for one picture, or for measuring or distances
+    geometry_memory: int = 4 * 2**30  # bytes of address space for the same
+    geometry_regions: int = 200_000  # the most regions of a picture, or to be measured
+    geometry_at_once: int = 2  # pictures and measurements at the same time
     jobs_days: float = 0.0  # done jobs are forgotten after so many days; 0 keeps them
     frontiers_days: float = 30.0  # after so many days a done job cannot go on from its frontier any more; 0 keeps it
     models_days: float = 0.0  # networks that no job names are forgotten so many days after their upload; 0 keeps them

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from relucensus.certify import Binding
 from relucensus.engines.protocol import OpenCube, Settlement
 from relucensus.values.problem import Budget
 
@@ -20,19 +21,21 @@ class Assignment:
     deleted, and services with jobs of their own may share workers.
 
     On its way to a worker that may know the problem already, `network` is None. `domain` is that of the request.
+    `certificate`: whether settlements are to come with their parts of a certificate.
     """
 
     key: str
     network: bytes | None
     domain: Mapping[str, Any]
     definitions: tuple[str, ...]
+    certificate: bool = False
 
     @classmethod
-    def of(cls, digest: str, network: bytes, request: Mapping[str, Any]) -> Assignment:
+    def of(cls, digest: str, network: bytes, request: Mapping[str, Any], *, certificate: bool = False) -> Assignment:
         """What a request asks of the network with this digest."""
-        problem = {"network": digest, "domain": request["domain"], "definitions": request["definitions"]}
-        key = hashlib.sha256(json.dumps(problem, sort_keys=True).encode()).hexdigest()
-        return cls(key, network, request["domain"], tuple(request["definitions"]))
+        asked = {"domain": request["domain"], "definitions": request["definitions"], "certificate": certificate}
+        key = hashlib.sha256(json.dumps({"network": digest, **asked}, sort_keys=True).encode()).hexdigest()
+        return cls(key, network, request["domain"], tuple(request["definitions"]), certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,10 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """The answer to a conclusion: `CountResult.to_json()`."""
+    """The answer to a conclusion: `CountResult.to_json()`, and what goes round the parts of its certificate."""
 
     result: Mapping[str, Any]
+    binding: Binding | None = None
 
 
 @dataclass(frozen=True, slots=True)

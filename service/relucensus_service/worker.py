@@ -7,7 +7,8 @@ import traceback
 from typing import Final
 
 from relucensus import warm as kernels
-from relucensus.count import check, conclude, settle
+from relucensus.conclusion import conclude, conclude_certified
+from relucensus.count import check, settle
 from relucensus.errors import CensusError, InvalidRequest
 from relucensus.frontier import Tally
 from relucensus.values.domain import domain_from_json
@@ -42,7 +43,7 @@ def perform(work: Slice | Conclusion) -> Answer:
 def _settled(work: Slice) -> Settled:
     problem = _problem(work.assignment)
     engine = check(problem, engine=work.engine, strategy=work.strategy)
-    if work.also is not None and check(problem, engine=work.also) == engine:
+    if work.also is not None and check(problem.uncertified, engine=work.also) == engine:
         raise InvalidRequest(f"cross_check names {engine}, the engine that counts; needed is another one")
     return Settled(settle(problem, work.cube, engine=engine, strategy=work.strategy, budget=work.budget), engine)
 
@@ -60,6 +61,9 @@ def _concluded(work: Conclusion) -> Concluded:
         counted.seen,
         counted.statistics,
     )
+    if problem.certificate and not work.open_cubes:
+        certified = conclude_certified(problem, tally, engine=engine)
+        return Concluded(certified.result.to_json(), certified.binding)
     return Concluded(conclude(problem, tally, work.open_cubes, engine=engine, budget=work.budget).to_json())
 
 
@@ -75,7 +79,8 @@ def _problem(assignment: Assignment) -> Problem:
         assert assignment.network is not None
         network = Network.from_bytes(assignment.network)
         domain = domain_from_json(assignment.domain, network.inputs)
-        problem = Problem(network, domain, tuple(Definition(name) for name in assignment.definitions))
+        definitions = tuple(Definition(name) for name in assignment.definitions)
+        problem = Problem(network, domain, definitions, assignment.certificate)
     _problems[assignment.key] = problem  # the last one is the one used last
     while len(_problems) > _KEPT:
         del _problems[next(iter(_problems))]

@@ -21,6 +21,12 @@ from relucensus.values.result import Count, CountResult, Statistics, Status
 
 if TYPE_CHECKING:
     from relucensus.count import count_regions
+    from relucensus.geometry.distances import distance_to_boundary, distances_to_boundary
+    from relucensus.geometry.lines import breakpoints_of
+    from relucensus.geometry.pictures import picture_of
+    from relucensus.geometry.planar import polygons_of
+    from relucensus.geometry.volumes import measure_regions
+    from relucensus.proof.checker import verify
     from relucensus.readers import read_model, read_vnnlib
     from relucensus.regions import iterate_regions
     from relucensus.writers import write_regions
@@ -39,18 +45,32 @@ __all__ = [
     "Slice",
     "Statistics",
     "Status",
+    "breakpoints_of",
     "count_regions",
+    "distance_to_boundary",
+    "distances_to_boundary",
     "iterate_regions",
+    "measure_regions",
+    "picture_of",
+    "polygons_of",
     "read_model",
     "read_vnnlib",
+    "verify",
     "write_regions",
 ]
 
 _LOADED_ON_FIRST_USE: Final = {
+    "breakpoints_of": "relucensus.geometry.lines",
     "count_regions": "relucensus.count",
+    "distance_to_boundary": "relucensus.geometry.distances",
+    "distances_to_boundary": "relucensus.geometry.distances",
+    "measure_regions": "relucensus.geometry.volumes",
+    "picture_of": "relucensus.geometry.pictures",
+    "polygons_of": "relucensus.geometry.planar",
     "iterate_regions": "relucensus.regions",
     "read_model": "relucensus.readers",
     "read_vnnlib": "relucensus.readers",
+    "verify": "relucensus.proof.checker",
     "write_regions": "relucensus.writers",
 }
 

@@ -88,22 +88,52 @@ class Region:
 
     def has_facet(self, neuron: int, counter: LpCounter) -> bool:
         """Whether this neuron's hyperplane bounds the region in a facet inside the open box; exact."""
+        wall = self.wall(neuron)
+        return wall is not None and isinstance(LpSolver(wall.face, counter).decide(wall.system), Inhabited)
+
+    def wall(self, neuron: int) -> Wall | None:
+        """The region's half-spaces on the hyperplane of a neuron that is not constant on the region.
+
+        None if the hyperplane is a side of the box, or the pattern contradicts itself.
+        """
         pre = self.preactivations
         home = pre.layer_of(neuron)
-        wall, row = pre.forms(home, self.pattern).exact, neuron - pre.starts[home]
+        forms, row = pre.forms(home, self.pattern).exact, neuron - pre.starts[home]
         system = pre.system(self.pattern)
         if system is None:
-            return False
-        rows, pivot = restricted_to_hyperplane(wall, row, system.exact_rows())
-        rows = rows.selected([i for i in range(rows.rows) if not _is_zero(rows, i)])
-        bounds, _ = restricted_to_hyperplane(wall, row, _inside(pre.box, pivot))
+            return None
+        rows, pivot = restricted_to_hyperplane(forms, row, system.exact_rows())
+        left = [i for i in range(rows.rows) if not _is_zero(rows, i)]
+        bounds, _ = restricted_to_hyperplane(forms, row, _inside(pre.box, pivot))
         if _is_zero(bounds, 0) or _is_zero(bounds, 1):
-            return False
+            return None
         kept = np.delete(np.arange(pre.box.dimension), pivot)
         face = ExactBox(Box(pre.box.box.lower[kept], pre.box.box.upper[kept]))
-        both = rows.stacked(bounds)
-        system = System((Rows.of(both, face),), ((1,) * both.rows,))
-        return isinstance(LpSolver(face, counter).decide(system), Inhabited)
+        neurons = tuple(pre.starts[layer] + i for layer, i in (system.kept[k] for k in left))
+        return Wall(neuron, pivot, neurons, rows.selected(left).stacked(bounds), face)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wall:
+    """The half-spaces of a region on the hyperplane of one neuron, with the coordinate `pivot` eliminated.
+
+    `rows` are integer forms, positive at the points of the hyperplane that are strictly inside: one for each of
+    `neurons`, those whose own hyperplanes are others, then two for the lower and the upper bound of the pivot. A
+    neuron's row is its oriented preactivation times the denominator of its layer's forms, a bound's row the distance
+    from it times the denominator of the box, all of them times the absolute pivot coefficient of the hyperplane.
+    `face` is the box of the other coordinates.
+    """
+
+    neuron: int
+    pivot: int
+    neurons: tuple[int, ...]
+    rows: AffineMap
+    face: ExactBox
+
+    @property
+    def system(self) -> System:
+        """The rows, all strict."""
+        return System((Rows.of(self.rows, self.face),), ((1,) * self.rows.rows,))
 
 
 def _inside(box: ExactBox, coordinate: int) -> AffineMap:

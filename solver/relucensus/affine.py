@@ -14,7 +14,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 from flint import fmpz_mat
@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 
 from relucensus.arithmetic import AffineMap, RationalPoint
 from relucensus.feasibility import ExactBox, Rows, System
-from relucensus.residues import Residues, residues_of
 from relucensus.scaling import BalancedLayer, balanced
 from relucensus.values.network import Layer
 from relucensus.values.pattern import ACTIVE, INACTIVE
 from relucensus.values.problem import Problem
+
+if TYPE_CHECKING:
+    from relucensus.residues import Residues
 
 _CACHED_FORMS: Final = 4096
 _T = TypeVar("_T")
@@ -171,6 +173,8 @@ class Preactivations:
 
     @cached_property
     def _residues(self) -> Residues:
+        from relucensus.residues import residues_of  # noqa: PLC0415 - loads the compiler, which not all who ask here need
+
         return residues_of(self.network)
 
     def system(self, symbols: bytes, implied: Container[int] = ()) -> System | None:
@@ -210,9 +214,7 @@ class Preactivations:
 
         The network is evaluated at the point. Where a preactivation is zero there, its form has to be looked at.
         """
-        box = self.box
-        bounds = zip(box.lower, point.numerators, box.upper, strict=True)
-        if not all(low * point.denominator < x * box.denominator < high * point.denominator for low, x, high in bounds):
+        if not self.box.contains_strictly(point):
             return False
         here = fmpz_mat(len(point.numerators), 1, list(point.numerators))
         values = AffineMap(fmpz_mat(len(point.numerators), 0), here, point.denominator)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from relucensus.count import count_regions
-from relucensus.errors import CensusError, InvalidRequest
+from relucensus.errors import CensusError, InvalidCertificate, InvalidRequest
 from relucensus.frontier import Progress
+from relucensus.geometry.documents import distances_of, geometry_of
+from relucensus.geometry.pictures import picture_of
+from relucensus.proof.checker import verify
 from relucensus.readers import read_model, read_vnnlib
 from relucensus.readers.vnnlib import rounded_bounds
 from relucensus.values.domain import domain_from_json
-from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Problem
+from relucensus.values.network import Network
+from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Definition, Problem
+from relucensus.values.result import Status
 from relucensus.writers import DEFAULT_COLUMNS, write_regions
 
 OnProgress = Callable[[int, int | None, float | None], None]
@@ -21,16 +27,21 @@ _FIELDS: Final = frozenset({"domain", "definitions", "engine", "strategy", "limi
 
 
 def count_file(
-    data: bytes, request: Mapping[str, Any], *, workers: int | None = None, on_progress: OnProgress | None = None
+    data: bytes,
+    request: Mapping[str, Any],
+    *,
+    workers: int | None = None,
+    certificate: str | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """``{"result": …, "error": None}``, or the other way round: the last two fields of a job on the service.
 
     An error is a problem document; its status is 422 if the model or the request is at fault, else 500.
-    `workers` threads share the work; None is one.
+    `workers` threads share the work; None is one. `certificate` is a file for the proof of exact counts.
     `on_progress` is called with regions so far, open cubes and regions per second.
     """
     try:
-        return {"result": _counted(data, request, workers, on_progress), "error": None}
+        return {"result": _counted(data, request, workers, certificate, on_progress), "error": None}
     except CensusError as error:
         return {"result": None, "error": _problem(error)}
 
@@ -55,6 +66,31 @@ def regions_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProg
     return {"result": {"regions": written.regions, "complete": written.complete}, "error": None}
 
 
+def verify_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    """What a certificate proves of a model: ``{"result": {"accepted": True, …}, "error": None}``, or an error only.
+
+    A certificate that proves less than it claims is a result too, with `accepted` False and the `reason`; one that is
+    none, or is of another network or domain, is an error. The request has `certificate`, the path of the file, and
+    perhaps `domain` and `activation`.
+    """
+    try:
+        network = read_model(data, activation=request.get("activation", "relu")).network
+        domain = domain_from_json(request["domain"], network.inputs) if "domain" in request else None
+        shown = None if on_progress is None else lambda regions: on_progress(regions, None, None)
+        verified = verify(network, Path(request["certificate"]), domain=domain, on_progress=shown)
+    except OSError as error:
+        reason = error.strerror or error
+        return {
+            "result": None,
+            "error": _problem(InvalidRequest(f"certificate {request['certificate']} cannot be read: {reason}")),
+        }
+    except CensusError as error:
+        if type(error) is InvalidCertificate:
+            return {"result": {"accepted": False, "reason": str(error)}, "error": None}
+        return {"result": None, "error": _problem(error)}
+    return {"result": {"accepted": True, **verified.to_json()}, "error": None}
+
+
 def vnnlib_box(text: str) -> dict[str, Any]:
     """The input box of a VNN-LIB property as ``{"domain": …, "notes": […], "error": None}``, or with an error only."""
     try:
@@ -66,8 +102,65 @@ def vnnlib_box(text: str) -> dict[str, Any]:
     return {"domain": box.to_json(), "notes": notes, "error": None}
 
 
+def picture_file(data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of a picture (`geometry.pictures`) as `result`, or an error; the request has domain and limits."""
+
+    def drawn() -> dict[str, Any]:
+        problem = _problem_asked(data, request)
+        return picture_of(problem, regions=_regions_of(problem, request), budget=_budget_asked(request))
+
+    return _answered(drawn)
+
+
+def geometry_file(data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The measures of the regions (`geometry.documents`) as `result`, or an error; the request also has `volumes`."""
+
+    def measured() -> dict[str, Any]:
+        problem, volumes = _problem_asked(data, request), request.get("volumes", "none")
+        regions = _regions_of(problem, request)
+        return geometry_of(problem, volumes=volumes, regions=regions, budget=_budget_asked(request))
+
+    return _answered(measured)
+
+
+def distances_file(data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The distances of `points` to boundaries (`geometry.documents`) as `result`, or an error."""
+    return _answered(lambda: distances_of(_network_asked(data, request), request["points"], exact=request["exact"]))
+
+
+def _regions_of(problem: Problem, request: Mapping[str, Any]) -> int | None:
+    """The number of activation regions as an engine counts them; None where a limit stops it."""
+    counting = Problem(problem.network, problem.domain, (Definition.ACTIVATION_REGIONS,))
+    counted = count_regions(counting, budget=_budget_asked(request)).counts[Definition.ACTIVATION_REGIONS]
+    return counted.value if counted.status is Status.EXACT else None
+
+
+def _answered(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return {"result": work(), "error": None}
+    except CensusError as error:
+        return {"result": None, "error": _problem(error)}
+
+
+def _budget_asked(request: Mapping[str, Any]) -> Budget:
+    return Budget(**request.get("limits", {}))
+
+
+def _network_asked(data: bytes, request: Mapping[str, Any]) -> Network:
+    return read_model(data, activation=request.get("activation", "relu")).network
+
+
+def _problem_asked(data: bytes, request: Mapping[str, Any]) -> Problem:
+    network = _network_asked(data, request)
+    return Problem(network, domain_from_json(request["domain"], network.inputs))
+
+
 def _counted(
-    data: bytes, request: Mapping[str, Any], workers: int | None, on_progress: OnProgress | None
+    data: bytes,
+    request: Mapping[str, Any],
+    workers: int | None,
+    certificate: str | None,
+    on_progress: OnProgress | None,
 ) -> dict[str, Any]:
     unknown = sorted(set(request) - _FIELDS)
     if unknown:
@@ -83,6 +176,7 @@ def _counted(
         budget=budget,
         cross_check=request.get("cross_check"),
         workers=1 if workers is None else workers,
+        certificate=certificate,
         on_progress=None if on_progress is None else lambda progress: _report(progress, on_progress),
     )
     return result.to_json()

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _ENTRY: Final = 3
-_CONSTANTS: Final = ("compiled.py", "state.py", "mesh.py")
+_CONSTANTS: Final = ("certificate.py", "compiled.py", "state.py", "mesh.py")
 _entries: Final[list[Any]] = []
 
 Directory = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
@@ -149,6 +150,7 @@ def _view(item: Any, dimensions: int) -> Any:
 
 floats: Callable[[Directory, int], Floats] = _view(types.float64, 1)
 table: Callable[[Directory, int], Floats] = _view(types.float64, 2)
+singles: Callable[[Directory, int], Singles] = _view(types.float32, 1)
 ints: Callable[[Directory, int], Ints] = _view(types.int64, 1)
 symbols: Callable[[Directory, int], Bytes] = _view(types.uint8, 1)
 grid: Callable[[Directory, int], Bytes] = _view(types.uint8, 2)

@@ -8,6 +8,9 @@
     │   └── RefusedFormat                     a kind of file that is never read: pickled objects, external data
     ├── UnreadableModel       (ValueError)    a file that is not what it claims to be
     ├── UnsupportedProblem    (ValueError)    an engine or definition that cannot serve this problem
+    ├── InvalidCertificate    (ValueError)    a certificate that does not prove what it claims
+    │   ├── UnreadableCertificate             a file that is not a certificate of a known version
+    │   └── OtherCertificate                  a certificate of another network or domain
     ├── Disagreement          (RuntimeError)  two engines found different counts: a bug, never hidden
     ├── SolverFailure         (RuntimeError)  a solver gave no usable answer where one must exist
     └── MissingPackage        (ImportError)   an optional package that is not installed
@@ -46,6 +49,18 @@ class UnreadableModel(CensusError, ValueError):
 
 class UnsupportedProblem(CensusError, ValueError):
     """The engine or the definition asked for cannot serve this problem."""
+
+
+class InvalidCertificate(CensusError, ValueError):
+    """The certificate does not prove what it claims; the text names the first place that fails, and says why."""
+
+
+class UnreadableCertificate(InvalidCertificate):
+    """The file is not a certificate, or not of a version that is known."""
+
+
+class OtherCertificate(InvalidCertificate):
+    """The certificate is of another network, or of another domain than the one asked for."""
 
 
 class Disagreement(CensusError, RuntimeError):

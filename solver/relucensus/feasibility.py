@@ -93,6 +93,13 @@ class ExactBox:
             low * p <= x * q <= high * p for low, x, high in zip(self.lower, point.numerators, self.upper, strict=True)
         )
 
+    def contains_strictly(self, point: RationalPoint) -> bool:
+        """Whether the point is in the open box."""
+        q, p = self.denominator, point.denominator
+        return all(
+            low * p < x * q < high * p for low, x, high in zip(self.lower, point.numerators, self.upper, strict=True)
+        )
+
     def maximum(self, coefficients: Sequence[int], constant: int) -> int:
         """The sign-exact maximum of ``coefficients·x + constant`` over the box, times `denominator`."""
         total = constant * self.denominator

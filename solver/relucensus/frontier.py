@@ -22,7 +22,7 @@ _REPORT_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The sum of the settlements of disjoint cubes of one problem."""
+    """The sum of the settlements of disjoint cubes of one problem; `parts` of its certificate, as they came."""
 
     regions: int = 0
     prefixes: tuple[int, ...] = ()
@@ -31,6 +31,7 @@ class Tally:
     patterns: int | None = None
     seen: bytes = b""
     statistics: Statistics = field(default_factory=Statistics)
+    parts: tuple[bytes, ...] = ()
 
     def plus(self, settlement: Settlement) -> Tally:
         """This tally with one more settlement."""
@@ -50,6 +51,7 @@ class Sum:
     patterns: int | None = None
     seen: bytes = b""
     statistics: Statistics = field(default_factory=Statistics)
+    parts: list[bytes] = field(default_factory=list)
 
     @classmethod
     def of(cls, tally: Tally) -> Sum:
@@ -62,6 +64,7 @@ class Sum:
             tally.patterns,
             tally.seen,
             tally.statistics,
+            list(tally.parts),
         )
 
     def add(self, settlement: Settlement) -> None:
@@ -75,6 +78,8 @@ class Sum:
             self.patterns = (self.patterns or 0) + settlement.patterns
         self.seen = seen_together(self.seen, settlement.seen)
         self.statistics += settlement.statistics
+        if settlement.part:
+            self.parts.append(settlement.part)
 
     def tally(self) -> Tally:
         """What was added up."""
@@ -86,6 +91,7 @@ class Sum:
             self.patterns,
             self.seen,
             self.statistics,
+            tuple(self.parts),
         )
 
 

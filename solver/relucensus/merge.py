@@ -74,20 +74,22 @@ def may_merge_in_simple_position(preactivations: Preactivations, patterns: NDArr
     return found
 
 
-class _Components:
-    """Union-find over indices."""
+class Components:
+    """Union-find over the indices below `size`; `count` is the number of components."""
 
     def __init__(self, size: int) -> None:
         self._parent = list(range(size))
         self.count = size
 
     def root(self, i: int) -> int:
+        """The index that stands for the component of index i."""
         while self._parent[i] != i:
             self._parent[i] = self._parent[self._parent[i]]
             i = self._parent[i]
         return i
 
     def join(self, i: int, j: int) -> None:
+        """Make one component of those of i and j."""
         a, b = self.root(i), self.root(j)
         if a != b:
             self._parent[a] = b
@@ -99,9 +101,9 @@ def count_linear_regions(
 ) -> int:
     """The number of linear regions, given the number of activation regions and those among them that may merge."""
     merged = 0
-    for group in _groups(mergeable):
+    for group in groups_of_equal_maps(mergeable):
         index = {member.pattern: i for i, member in enumerate(group)}
-        components = _Components(len(group))
+        components = Components(len(group))
         neurons = list(range(preactivations.neurons))
         for member in group:
             region, i = Region(preactivations, member.pattern), index[member.pattern]
@@ -121,8 +123,8 @@ def count_closed_linear_regions(
     """The number of closed linear regions, given every activation region. Cost: an LP a pair with the same map."""
     solver = LpSolver(preactivations.box, counter)
     merged = 0
-    for group in _groups(every_region):
-        components = _Components(len(group))
+    for group in groups_of_equal_maps(every_region):
+        components = Components(len(group))
         closures = [_closed(preactivations, member.pattern) for member in group]
         for i, j in combinations(range(len(group)), 2):
             if components.root(i) == components.root(j):
@@ -133,7 +135,7 @@ def count_closed_linear_regions(
     return regions - merged
 
 
-def _groups(regions: Iterable[Mergeable]) -> list[Sequence[Mergeable]]:
+def groups_of_equal_maps(regions: Iterable[Mergeable]) -> list[Sequence[Mergeable]]:
     """The regions by affine map, where more than one has it."""
     by_map: dict[bytes, list[Mergeable]] = {}
     for region in regions:

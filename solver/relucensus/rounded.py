@@ -7,6 +7,7 @@ coordinate is 0 where the box contains 0, else its middle, so that a network wit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import frexp
 
 import numpy as np
@@ -61,6 +62,12 @@ class RoundedNetwork:
     def to_box(self, u: NDArray[np.float64]) -> NDArray[np.float64]:
         """The point x (d,) of coordinates u, rounded."""
         return self.reference + self.widths * u
+
+
+@lru_cache(maxsize=4)
+def rounded_network(problem: Problem) -> RoundedNetwork:
+    """The rounded network of a problem, remembered for the last few problems."""
+    return RoundedNetwork.of(problem)
 
 
 def _seen_from(first: AffineMap, reference: NDArray[np.float64]) -> AffineMap:

@@ -54,6 +54,11 @@ class ExactVertices:
             total += fmpq(*weight.as_integer_ratio()) * numerator / width
         return total / point.denominator
 
+    def place(self, planes: tuple[int, ...], symbols: bytes) -> RationalPoint:
+        """The vertex itself."""
+        self.asked += 1
+        return self._point(planes, symbols)
+
     def _point(self, planes: tuple[int, ...], symbols: bytes) -> RationalPoint:
         known = self._points.get((planes, symbols))
         if known is None:

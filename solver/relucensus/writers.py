@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, Final
 from relucensus.errors import InvalidRequest, MissingPackage
 from relucensus.polytope import HalfSpace
 from relucensus.regions import RegionDescription, iterate_regions
+from relucensus.replacing import replacing
 from relucensus.values.problem import Budget, Problem
 
 FORMATS: Final = ("parquet", "ndjson")
@@ -97,7 +97,7 @@ def write_regions(
         raise InvalidRequest(
             "a budget is given with regions; needed is a problem, or `iterate_regions` with the budget"
         )
-    with _replacing(Path(path)) as unfinished, unfinished.open("wb") as file:
+    with replacing(Path(path)) as unfinished, unfinished.open("wb") as file:
         return send_regions(regions, file, format=format, columns=columns, on_progress=on_progress)
 
 
@@ -147,25 +147,6 @@ def _batches(regions: Iterable[RegionDescription], columns: Sequence[str]) -> It
     iterator = iter(regions)
     while rows := [{name: _COLUMNS[name](region) for name in columns} for region in islice(iterator, _ROWS)]:
         yield rows
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file beside the path that takes its name when all went well, and else is removed."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".unfinished")
-        os.close(handle)
-    except OSError as error:
-        raise InvalidRequest(f"{path} cannot be written: {error.strerror}") from error
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        umask = os.umask(0)
-        os.umask(umask)
-        unfinished.chmod(0o666 & ~umask)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

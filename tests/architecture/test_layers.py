@@ -25,6 +25,7 @@ def loaded_by(statement: str) -> set[str]:
     ("statement", "absent"),
     [
         ("import relucensus", {"highspy", "pyomo", "torch", "onnx", "safetensors", "distributed", "pyarrow"}),
+        ("from relucensus import verify; verify", {"highspy", "pyomo", "torch", "onnx", "numba", "scipy"}),
         ("import relucensus.command", {"torch", "pyarrow", "distributed"}),
         ("import relucensus.readers", {"highspy", "pyomo", "torch", "onnx"}),
         (
@@ -68,6 +69,15 @@ def test_only_one_file_names_a_heavy_library(module: str, allowed: set[str]) -> 
             if any(name.partition(".")[0] == module for name in names):
                 naming.add(str(path.relative_to(ROOT)))
     assert naming <= allowed
+
+
+@pytest.mark.parametrize("name", ["certificate", "exact", "linear", "checker"])
+def test_the_checker_imports_nothing_of_ours_but_values_and_arithmetic(name: str) -> None:
+    allowed = {"relucensus.arithmetic", "relucensus.errors", "relucensus.proof"}
+    ours = {f"relucensus.proof.{part}" for part in ("certificate", "exact", "linear")}
+    for node in ast.walk(ast.parse((ROOT / "solver" / "relucensus" / "proof" / f"{name}.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("relucensus"):
+            assert node.module in allowed | ours or str(node.module).startswith("relucensus.values.")
 
 
 def test_no_file_is_called_utils() -> None:

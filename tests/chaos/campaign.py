@@ -8,11 +8,14 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 
 import httpx
 
 from chaos.system import System
 from chaos.workloads import Workload
+from relucensus import read_model, verify
+from relucensus.errors import InvalidCertificate
 
 
 @dataclass
@@ -68,6 +71,19 @@ class Campaign:
         expected = {name: {"value": value, "status": "exact"} for name, value in workload.counts.items()}
         if counts != expected:
             self.wrong.append(f"{workload.name}: {job.get('state')} {counts} {job.get('error')}, needed {expected}")
+        elif workload.request.get("certificate"):
+            self._verify(job["result"]["certificate"], workload, end)
+
+    def _verify(self, address: str, workload: Workload, end: float) -> None:
+        """Check the certificate of a job; a connection that breaks off is a failure of the moment."""
+        certificate = self._persist("GET", address, end)
+        try:
+            proven = verify(read_model(workload.file).network, BytesIO(certificate.content))
+        except InvalidCertificate as error:
+            self.wrong.append(f"{workload.name}: {certificate.status_code}, {error}")
+        else:
+            if any(proven.counts[name] != count for name, count in workload.counts.items()):
+                self.wrong.append(f"{workload.name}: proven are {proven.counts}, needed {workload.counts}")
 
     def _persist(self, method: str, path: str, end: float, **options: object) -> httpx.Response:
         """An answer that is not a failure of the moment, as a patient client gets it."""

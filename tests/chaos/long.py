@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from chaos.campaign import Campaign
 from chaos.system import System
-from chaos.workloads import long, merging, small
+from chaos.workloads import certified, long, merging, small
 from relucensus_service.store import Database
 from relucensus_service.store.schema import upgrade
 
@@ -47,6 +47,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
 
 def _campaign(kind: str, kills: int, every: float, seed: int) -> list[str]:
     workloads = [long("planar_16x3", "milp"), merging(), long("four_16x2", "tree"), *small()]
+    workloads += [certified(merging()), certified(long("four_16x2", "tree"))]
     with tempfile.TemporaryDirectory() as name, _database(kind, Path(name)) as url:
         database = Database(url)
         upgrade(database)

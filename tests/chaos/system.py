@@ -106,7 +106,7 @@ class System:
             "runner-0": [*relucensus, "runner", "--scheduler", address, "--name", "runner-0"],
             "runner-1": [*relucensus, "runner", "--scheduler", address, "--name", "runner-1"],
         }
-        commands["scheduler"].append("--no-dashboard")
+        commands["scheduler"] += ["--no-dashboard", "--preload=relucensus_service.scheduler_setup"]
         worker = [str(BIN / "dask"), "worker", address, "--nthreads=1", "--no-dashboard", "--no-nanny"]
         worker += ["--preload=relucensus_service.worker_setup"]
         commands |= {f"worker-{number}": worker for number in range(self.workers)}

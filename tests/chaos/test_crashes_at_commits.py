@@ -6,13 +6,14 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
-from chaos.workloads import Workload, merging, small
-from relucensus import read_model
+from chaos.workloads import Workload, certified, merging, small
+from relucensus import read_model, verify
 from relucensus.values.problem import Budget
 from relucensus_service import worker
 from relucensus_service.jobs import Job, NewJob, root_of
@@ -99,7 +100,7 @@ def queue(store: Store) -> Callable[[str, Workload], str]:
         summary = {"digest": network.digest, "inputs": network.inputs, "neurons": network.neurons}
         file = NewModel(network.digest, "sha256:0", "relu", workload.file, network.to_bytes(), summary)
         options = {"strategy": "cubes", "limits": {"seconds": None, "regions": None}, "cross_check": "skeleton"}
-        request = {**workload.request, **options, "engine": "tree"}
+        request = {"certificate": False, **workload.request, **options, "engine": "tree"}
         return store.jobs.create(NewJob(name, store.models.save(file).digest, request, root_of(summary))).id
 
     return queue
@@ -118,27 +119,37 @@ def finished(runner: Runner, store: Store, name: str) -> Job:
     raise AssertionError("the job does not end")
 
 
-def check(job: Job, workload: Workload) -> None:
+def check(job: Job, workload: Workload, store: Store) -> None:
     assert job.result is not None, job.error
     assert {name: count["value"] for name, count in job.result["counts"].items()} == workload.counts
     assert job.exact
     assert job.result["cross_checked_by"] == "skeleton"
     assert job.regions == workload.counts["activation_regions"]
+    if job.certified:
+        pieces = [store.certificates.data(piece) or b"" for piece in store.certificates.pieces(job.id)]
+        proven = verify(read_model(workload.file).network, BytesIO(b"".join(pieces)))
+        assert proven.counts == workload.counts
 
 
 @pytest.mark.parametrize("committed", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("proven", [False, True], ids=["plain", "certified"])
 def test_a_crash_at_any_commit_of_a_runner_changes_nothing(
-    database: Database, store: Store, queue: Queue, workload: Workload, *, committed: bool
+    database: Database, store: Store, queue: Queue, workload: Workload, *, committed: bool, proven: bool
 ) -> None:
+    workload = certified(workload) if proven else workload
     url = database.engine.url.render_as_string(hide_password=False)
     for at in range(1, 1000):
         name = queue(f"job{at}", workload)
         crashing = CrashingDatabase(url, at, committed=committed)
         try:
-            check(finished(Runner(Store.on(crashing), ShuffledCluster(at), SETTINGS, "runner"), store, name), workload)
+            check(
+                finished(Runner(Store.on(crashing), ShuffledCluster(at), SETTINGS, "runner"), store, name),
+                workload,
+                store,
+            )
             break
         except Crash:
-            check(finished(Runner(store, ShuffledCluster(-at), SETTINGS, "runner"), store, name), workload)
+            check(finished(Runner(store, ShuffledCluster(-at), SETTINGS, "runner"), store, name), workload, store)
         finally:
             crashing.close()
     assert at > 8, f"{at} commits are too few for a test"
@@ -167,7 +178,7 @@ def test_results_do_not_depend_on_the_order_of_the_slices(store: Store, queue: Q
     results: list[dict[str, Any]] = []
     for seed in range(2):
         job = finished(Runner(store, ShuffledCluster(seed), SETTINGS, "runner"), store, queue(f"job{seed}", workload))
-        check(job, workload)
+        check(job, workload, store)
         assert job.result is not None
         results.append(
             {name: job.result[name] for name in job.result if name not in ("statistics", "network", "bounds")}
@@ -178,6 +189,6 @@ def test_results_do_not_depend_on_the_order_of_the_slices(store: Store, queue: Q
 def test_an_id_that_comes_back_with_another_request_gets_its_own_count(
     store: Store, queue: Queue, workload: Workload
 ) -> None:
-    for each in (workload, merging(), workload):
-        check(finished(Runner(store, ShuffledCluster(1), SETTINGS, "runner"), store, queue("job", each)), each)
+    for each in (workload, merging(), certified(merging()), workload):
+        check(finished(Runner(store, ShuffledCluster(1), SETTINGS, "runner"), store, queue("job", each)), each, store)
         store.jobs.delete("job")

@@ -9,7 +9,7 @@ import pytest
 
 from chaos.campaign import Campaign
 from chaos.system import System
-from chaos.workloads import long, merging, small
+from chaos.workloads import certified, long, merging, small
 from relucensus_service.store import Database
 from relucensus_service.store.schema import upgrade
 
@@ -24,6 +24,7 @@ def test_whatever_is_killed_every_accepted_job_ends_with_the_exact_counts(
     upgrade(database)
     database.close()
     workloads = [long("planar_16x3", "milp"), merging(), long("planar_32x3", "tree"), *list(small())[:3]]
+    workloads[2:2] = [certified(long("five_12x2", "tree")), certified(merging())]
     with System(url, tmp_path, seed=sum(map(ord, kind))) as system:
         campaign = Campaign(system)
         campaign.run(workloads, kills=6, every=1.0, patience=150)

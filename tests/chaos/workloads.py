@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from relucensus import Box, Definition, Network, Problem, count_regions, read_model
+from relucensus.values.problem import CERTIFIED
 
 CASES = Path(__file__).parents[1] / "cases"
 KNOWN: list[dict[str, Any]] = json.loads((CASES / "known_answers.json").read_text())
@@ -66,6 +67,14 @@ def long(name: str, engine: str) -> Workload:
     """A network of the collection, which takes many slices; the counts are those of the library in this process."""
     request = {"domain": {"lower": -1, "upper": 1}, "definitions": list(DEFINITIONS), "engine": engine, "fresh": True}
     return Workload(f"{name}/{engine}", (CASES / f"{name}.onnx").read_bytes(), request, _counted(name))
+
+
+def certified(workload: Workload) -> Workload:
+    """The same with a certificate, for the definitions that have one."""
+    names = [name for name in workload.request["definitions"] if name in CERTIFIED]
+    request = {**workload.request, "definitions": names, "engine": "tree", "certificate": True}
+    counts = {name: workload.counts[name] for name in names}
+    return Workload(f"{workload.name}, certified", workload.file, request, counts)
 
 
 @cache

@@ -38,7 +38,7 @@ def test_help_lists_every_verb_and_loads_nothing_heavy() -> None:
     code = (
         "import sys; from typer.testing import CliRunner; from relucensus_client.cli import app;"
         "text = CliRunner().invoke(app, ['--help']).output;"
-        "verbs = 'count regions submit status wait events cancel retry delete upload list'.split();"
+        "verbs = 'count regions verify submit status wait events cancel retry delete upload certificate list'.split();"
         "verbs += 'serve api runner migrate keys'.split();"
         "heavy = {'torch', 'onnx', 'highspy', 'pyomo', 'numpy', 'relucensus', 'relucensus_service'};"
         "print([verb for verb in verbs if f' {verb} ' not in text], sorted(heavy & set(sys.modules)))"

@@ -10,7 +10,8 @@ import relucensus_client
 from relucensus_client import Client, CountOptions, Job, Regions
 from relucensus_client.cli import app
 
-VERBS = ["count", "regions", "submit", "status", "wait", "events", "cancel", "retry", "delete", "upload", "list"]
+VERBS = ["count", "regions", "verify", "submit", "status", "wait", "events", "cancel", "retry", "delete", "upload"]
+VERBS += ["certificate", "list", "picture", "geometry", "distance"]
 GUIDE = (Path(__file__).parents[2] / "docs" / "client.md").read_text()
 
 
@@ -47,6 +48,6 @@ def test_every_method_of_clients_jobs_and_regions_is_documented(kind: type) -> N
 
 def test_the_python_examples_are_python() -> None:
     examples = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     for example in examples:
         compile(example, "docs/client.md", "exec")

@@ -142,3 +142,23 @@ def test_the_command_line_does_the_same(url: str, tmp_path: Path) -> None:
     passed = command(url, *late).stdout.strip()
     assert command(url, "wait", passed).exit_code == 3
     assert command(url, "retry", passed).exit_code == 2
+
+
+def test_a_count_on_a_service_is_verified_here(client: Client, tmp_path: Path) -> None:
+    result = client.count(MOONS, lower=-1, upper=1, certificate=True, fresh=True)
+    assert result.verify(MOONS).counts == {name: count.value for name, count in result.counts.items()}
+    job = client.submit(MOONS, lower=-1, upper=1, certificate=True)
+    path = tmp_path / "certificate.gz"
+    assert command(client.url, "certificate", job.id, str(path)).exit_code == 0
+    assert path.read_bytes() == job.certificate()
+    assert command(client.url, "verify", str(MOONS), str(path)).exit_code == 0
+
+
+def test_a_certified_job_that_reached_a_limit_goes_on_and_is_verified(client: Client) -> None:
+    job = client.submit(CASES / "five_12x2.onnx", lower=-1, upper=1, certificate=True, regions=300)
+    assert job.wait().certificate is None
+    with pytest.raises(Conflict):
+        job.certificate()
+    while not job.wait().exact:
+        job.retry()
+    assert job.wait().verify(CASES / "five_12x2.onnx").counts["activation_regions"] == 4029

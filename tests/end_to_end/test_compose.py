@@ -171,6 +171,11 @@ def test_only_the_api_is_reached_from_outside() -> None:
     assert [name for name, service in SERVICES.items() if service["networks"] != ["inside"]] == ["api"]
 
 
+@pytest.mark.parametrize("name", ["scheduler", "worker"])
+def test_dask_keeps_nothing_of_tasks_that_are_done(name: str) -> None:
+    assert f"--preload=relucensus_service.{name}_setup" in SERVICES[name]["command"]
+
+
 def test_the_example_environment_names_what_the_file_asks_for() -> None:
     asked = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
     named = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))

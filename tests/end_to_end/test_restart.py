@@ -6,14 +6,19 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from relucensus import read_model, verify
+
 BOX = {"lower": -1, "upper": 1}
 MODEL, REGIONS = "planar_16x3.onnx", 241
+LONG_MODEL, LONG_REGIONS = "four_16x2.onnx", 7235
+CASES = Path(__file__).parents[1] / "cases"
 
 
 def gone(processes: list[psutil.Process], seconds: float) -> bool:
@@ -95,3 +100,26 @@ def test_a_service_does_not_open_itself_to_the_network_by_mistake(
     assert launch(command, log).process.wait(60) == 2
     assert "relucensus keys create NAME" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.timeout(240)
+def test_the_certificate_of_a_count_during_which_everything_was_killed_verifies(
+    own_service: Callable[[], Any],
+) -> None:
+    service = own_service()
+    job = service.post(LONG_MODEL, wait=0, domain=BOX, certificate=True).json()["id"]
+    while service.client.get(f"/count/{job}").json()["state"] == "queued":
+        time.sleep(0.01)
+    (runner,) = [p for p in service.started.family() if "runner" in p.cmdline()]
+    workers = [p for p in runner.children(recursive=True) if not p.children() and "forkserver" in " ".join(p.cmdline())]
+    os.kill(workers[0].pid, signal.SIGKILL)
+    time.sleep(0.1)
+    service.started.end(signal.SIGKILL)
+
+    service = own_service()
+    found = service.finished(job)
+    assert regions(found) == (LONG_REGIONS, "exact")
+    certificate = service.client.get(found["result"]["certificate"])
+    proven = verify(read_model((CASES / LONG_MODEL).read_bytes()).network, BytesIO(certificate.content))
+    assert proven.parts > 1
+    assert proven.counts == {name: count["value"] for name, count in found["result"]["counts"].items()}

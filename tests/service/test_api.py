@@ -201,7 +201,12 @@ BAD_REQUESTS: list[tuple[str, dict[str, Any], str, list[str]]] = [
     ("unknown limit", {"limits": {"minutes": 1}}, "invalid-request", ["limits.minutes"]),
     ("no time", {"limits": {"seconds": 0}}, "invalid-request", ["limits.seconds"]),
     ("half a region", {"limits": {"regions": 0.5}}, "invalid-request", ["limits.regions"]),
-    ("a certificate", {"certificate": True}, "invalid-request", ["certificates are not available yet"]),
+    (
+        "a certificate of what has none",
+        {"certificate": True, "definitions": ["activation_patterns"]},
+        "invalid-request",
+        ["activation_patterns"],
+    ),
     (
         "another engine's strategy",
         {"engine": "tree", "strategy": "plain"},

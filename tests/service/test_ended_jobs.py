@@ -59,6 +59,7 @@ def test_an_exact_answer_that_is_known_is_given_at_once(post: Post, api_store: S
         {"engine": "milp"},
         {"engine": "milp", "strategy": "plain"},
         {"cross_check": "brute"},
+        {"certificate": True},
     ],
     ids=str,
 )

@@ -14,7 +14,7 @@ from relucensus.values.names import ENGINES, STRATEGIES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-WITH_EXAMPLES = ["README.md", "docs/definitions.md", "docs/engines.md", "docs/library.md"]
+WITH_EXAMPLES = ["README.md", "docs/definitions.md", "docs/engines.md", "docs/geometry.md", "docs/library.md"]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COLUMNS = ("activation_regions", "linear_regions", "affine_pieces", "activation_patterns", "closed_linear_regions")

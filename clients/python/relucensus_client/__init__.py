@@ -6,6 +6,7 @@
 'http://127.0.0.1:8000'
 """
 
+from relucensus_client._answers import FieldError, Network, Problem, UploadedModel, Verified
 from relucensus_client._async_client import AsyncClient
 from relucensus_client._async_job import AsyncJob
 from relucensus_client._client import Client, Job, count
@@ -26,24 +27,27 @@ from relucensus_client._errors import (
     TooManyRequests,
     Unauthorized,
     UnexpectedAnswer,
+    VerificationFailed,
     WaitTimedOut,
 )
+from relucensus_client._history import History
 from relucensus_client._models import (
     Count,
     CountResult,
+    Distances,
     Domain,
-    FieldError,
+    ExactDistance,
+    Geometry,
     JobPage,
     JobStatus,
-    Network,
-    Problem,
     Progress,
     Statistics,
-    UploadedModel,
 )
+from relucensus_client._picture import Picture
 from relucensus_client._regions import Regions
 from relucensus_client._requests import CountOptions
 from relucensus_client._retries import Retries
+from relucensus_client.monitor import RegionMonitor
 
 __all__ = [
     "DEFAULT_URL",
@@ -56,8 +60,12 @@ __all__ = [
     "Count",
     "CountOptions",
     "CountResult",
+    "Distances",
     "Domain",
+    "ExactDistance",
     "FieldError",
+    "Geometry",
+    "History",
     "InvalidArgument",
     "Job",
     "JobCancelled",
@@ -67,9 +75,11 @@ __all__ = [
     "MissingPart",
     "Network",
     "NotFound",
+    "Picture",
     "Problem",
     "ProblemError",
     "Progress",
+    "RegionMonitor",
     "Regions",
     "RequestRefused",
     "Retries",
@@ -80,6 +90,8 @@ __all__ = [
     "Unauthorized",
     "UnexpectedAnswer",
     "UploadedModel",
+    "VerificationFailed",
+    "Verified",
     "WaitTimedOut",
     "count",
 ]

@@ -9,12 +9,13 @@ from typing import Any, Self, Unpack
 import httpx
 
 from relucensus_client import _requests
+from relucensus_client._answers import UploadedModel
 from relucensus_client._async_job import AsyncJob, OnProgress
 from relucensus_client._connection import Connection, http_options, service_url
 from relucensus_client._domain import Bound, Domain
 from relucensus_client._interrupts import INTERRUPTS, OnInterrupt, check_choice, explain
 from relucensus_client._model_source import Model, model_file
-from relucensus_client._models import CountResult, JobPage, JobStatus, UploadedModel
+from relucensus_client._models import CountResult, Distances, JobPage, JobStatus
 from relucensus_client._requests import CountOptions
 from relucensus_client._retries import Retries, policy_of
 from relucensus_client._wire import AsyncWire
@@ -79,6 +80,24 @@ class Verbs:
         """As `Client.upload`."""
         call = _requests.upload_call(model_file(model, example_input), activation)
         return _requests.answer_of(UploadedModel, await self._connection.send(call))
+
+    async def distances(
+        self,
+        model: Model,
+        points: Any,
+        *,
+        exact: bool = False,
+        example_input: Any = None,
+        activation: str | None = None,
+    ) -> Distances:
+        """As `Client.distances`."""
+        inputs = _requests.points_document(points)
+        digest = model_file(model, example_input).digest
+        if not digest:
+            digest = (await self.upload(model, example_input=example_input, activation=activation)).digest
+        return _requests.answer_of(
+            Distances, await self._connection.send(_requests.distances_call(digest, inputs, exact))
+        )
 
     async def job(self, job_id: str) -> AsyncJob:
         """As `Client.job`."""

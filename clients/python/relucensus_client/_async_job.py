@@ -7,10 +7,12 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final, overload
 
 import httpx
 
@@ -28,7 +30,8 @@ from relucensus_client._errors import (
     WaitTimedOut,
 )
 from relucensus_client._interrupts import INTERRUPTS, OnInterrupt, check_choice, explain
-from relucensus_client._models import CountResult, JobStatus
+from relucensus_client._models import CountResult, Geometry, JobStatus
+from relucensus_client._picture import Picture
 from relucensus_client._regions import FORMATS, Regions, batches_of_lines, joined, regions_of, replacing
 from relucensus_client._requests import Call
 from relucensus_client._retries import Retries
@@ -37,6 +40,7 @@ BATCH: Final = 4096
 _LONGEST_POLL: Final = 20
 _SHOWING_POLL: Final = 1
 _SHORTEST_TURN: Final = 0.2
+_PICTURES: Final = ("png", "svg", "json")
 _EVENTS: Final = ("progress", "done")
 
 OnProgress = Callable[[JobStatus], None]
@@ -65,7 +69,10 @@ class AsyncJob:
     @property
     def result(self) -> CountResult | None:
         """As `Job.result`."""
-        return self.latest.result
+        result, save = self.latest.result, self._connection.save_certificate
+        if result is not None and save is not None:
+            result.locate(partial(save, self.id))
+        return result
 
     async def status(self) -> JobStatus:
         """As `Job.status`."""
@@ -111,9 +118,9 @@ class AsyncJob:
             raise
         if self.latest.error is not None:
             raise JobFailed(self.latest.error, self.id)
-        if self.latest.result is None:
+        if self.result is None:
             raise JobCancelled(f"job {self.id} ended in state {self.latest.state!r} before it had any result")
-        return self.latest.result
+        return self.result
 
     async def events(self) -> AsyncGenerator[JobStatus, None]:
         """As `Job.events`."""
@@ -172,10 +179,46 @@ class AsyncJob:
         if format not in FORMATS:
             raise InvalidArgument(f"format is {format!r}; known are {', '.join(FORMATS)}")
         call = _requests.regions_call(self.id, format, columns)
-        with replacing(Path(path)) as file, self._telling_what_broke():
+        with replacing(Path(path)) as file:
+            await self._received(call, file, "regions")
+
+    @overload
+    async def certificate(self, path: None = None) -> bytes: ...
+
+    @overload
+    async def certificate(self, path: str | os.PathLike[str]) -> None: ...
+
+    async def certificate(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
+        """As `Job.certificate`."""
+        call = _requests.certificate_call(self.id)
+        with replacing(Path(path)) if path is not None else nullcontext(BytesIO()) as file:
+            await self._received(call, file, "certificate")
+            return file.getvalue() if isinstance(file, BytesIO) else None
+
+    async def _received(self, call: Call, file: IO[bytes], what: str) -> None:
+        """Write the body of the answer to the file."""
+        with self._telling_what_broke(what):
             async with self._connection.streaming(call) as response:
                 async for chunk in self._connection.wire.chunks(response):
                     file.write(chunk)
+
+    async def picture(self) -> Picture:
+        """As `Job.picture`."""
+        response = await self._connection.send(_requests.picture_call(self.id, "json", {}))
+        return Picture(_requests.document_of(response))
+
+    async def save_picture(self, path: str | os.PathLike[str], *, format: str | None = None, **options: Any) -> None:
+        """As `Job.save_picture`."""
+        ending = format or Path(path).suffix.lower().lstrip(".")
+        if ending not in _PICTURES:
+            raise InvalidArgument(f"format is {ending!r}; known are {', '.join(_PICTURES)}")
+        response = await self._connection.send(_requests.picture_call(self.id, ending, options))
+        with replacing(Path(path)) as file:
+            file.write(response.content)
+
+    async def geometry(self, *, volumes: str = "none") -> Geometry:
+        """As `Job.geometry`."""
+        return _requests.answer_of(Geometry, await self._connection.send(_requests.geometry_call(self.id, volumes)))
 
     async def _poll_until_done(self, deadline: float, report: OnProgress | None) -> None:
         longest = _LONGEST_POLL if report is None else _SHOWING_POLL
@@ -224,13 +267,13 @@ class AsyncJob:
         return count.value if count is not None and count.exact else None
 
     @contextmanager
-    def _telling_what_broke(self) -> Iterator[None]:
+    def _telling_what_broke(self, what: str = "regions") -> Iterator[None]:
         try:
             yield
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise ConnectionFailed(
-                f"the regions of job {self.id} broke off before their end ({reason}); what came is not all. Ask again"
+                f"the {what} of job {self.id} broke off before the end ({reason}); what came is not all. Ask again"
             ) from error
 
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from relucensus_client import _parts
+from relucensus_client._answers import Problem
 from relucensus_client._domain import Slice, domain_document
 from relucensus_client._errors import InvalidArgument, JobFailed
-from relucensus_client._models import Problem
 
 Lower = Annotated[
     str | None, typer.Option("--lower", help="Lower bounds of the box: one number, or one per input: -1,-2")

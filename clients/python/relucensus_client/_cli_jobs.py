@@ -111,5 +111,17 @@ def upload(
         print_document(kept.to_json()) if as_json else typer.echo(kept.digest)
 
 
+def certificate(
+    job_id: JobId,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="File to write.")],
+    url: ServiceUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Write the certificate of a job to FILE: the proof of its counts, for `relucensus verify`."""
+    with errors_as_exit_status(), Client(url, api_key=api_key) as client:
+        client.job(job_id).certificate(file)
+        typer.echo(f"the certificate of job {job_id} is written to {file}", err=True)
+
+
 def _print_job(job: JobStatus, as_json: bool) -> None:
     print_document(job.to_json()) if as_json else typer.echo(job_text(job))

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Final, Unpack
 
 import typer
 
+from relucensus_client._answers import Problem
 from relucensus_client._connection import API_KEY_VARIABLE, URL_VARIABLE
 from relucensus_client._errors import ClientError, InvalidArgument, JobFailed, ProblemError
 from relucensus_client._interrupts import OnInterrupt
-from relucensus_client._models import CountResult, Problem
+from relucensus_client._models import CountResult
 from relucensus_client._report import result_text
 from relucensus_client._requests import CountOptions
 
+EXIT_REFUSED: Final = 1
 EXIT_BAD_INPUT: Final = 2
 EXIT_LOWER_BOUND: Final = 3
 _NOT_THE_USERS: Final = (408, 429)
@@ -100,6 +104,25 @@ def leave(result: CountResult) -> None:
     """Leave with `EXIT_LOWER_BOUND` unless the result is exact."""
     if not result.exact:
         raise typer.Exit(EXIT_LOWER_BOUND)
+
+
+def check_place(path: str) -> None:
+    """Check, before anything is counted, that a file can be made there.
+
+    Raises:
+        InvalidArgument: its folder does not exist or may not be written to, or the path is a folder.
+    """
+    place = Path(path)
+    if place.is_dir() or not os.access(place.parent, os.W_OK | os.X_OK):
+        raise InvalidArgument(f"{place} cannot be written: needed is a file in a folder that may be written to")
+
+
+def say_what_is_proven(result: CountResult, certificate: str | None) -> None:
+    """Say on stderr whether the certificate that was asked for is there."""
+    if certificate is not None:
+        where = f"the certificate is written to {certificate}; to check it: relucensus verify MODEL {certificate}"
+        none = f"no certificate is written to {certificate}: it would prove exact counts, and these are lower bounds"
+        typer.echo(none if result.certificate is None else where, err=True)
 
 
 def print_document(document: Any) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, overload
 
 import httpx
 
+from relucensus_client._answers import UploadedModel
 from relucensus_client._async_client import Verbs
 from relucensus_client._async_job import BATCH, AsyncJob, OnProgress
 from relucensus_client._connection import Connection, http_options, service_url
 from relucensus_client._domain import Bound, Domain
-from relucensus_client._interrupts import OnInterrupt
+from relucensus_client._interrupts import OnInterrupt, check_choice
 from relucensus_client._model_source import Model
-from relucensus_client._models import CountResult, JobPage, JobStatus, UploadedModel
+from relucensus_client._models import CountResult, Distances, Geometry, JobPage, JobStatus
+from relucensus_client._picture import Picture
 from relucensus_client._regions import Regions
 from relucensus_client._requests import CountOptions
 from relucensus_client._retries import Retries, policy_of
@@ -41,7 +45,11 @@ class Client:
     ) -> None:
         url = service_url(url)
         self._http = httpx.Client(transport=transport, **http_options(url, api_key))
-        self._verbs = Verbs(Connection(url, BlockingWire(self._http), timeout, policy_of(retries)))
+        again = partial(Client, url, api_key=api_key, transport=transport, timeout=timeout, retries=retries)
+        connection = Connection(
+            url, BlockingWire(self._http), timeout, policy_of(retries), partial(_save_certificate, again)
+        )
+        self._verbs = Verbs(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -74,19 +82,9 @@ class Client:
         **options: Unpack[CountOptions],
     ) -> CountResult:
         """Counts, waits and returns the result: `submit`, then `Job.wait`."""
-        return completed(
-            self._verbs.count(
-                model,
-                lower=lower,
-                upper=upper,
-                domain=domain,
-                example_input=example_input,
-                timeout=timeout,
-                progress=progress,
-                on_interrupt=on_interrupt,
-                **options,
-            )
-        )
+        check_choice(on_interrupt)
+        job = self.submit(model, lower=lower, upper=upper, domain=domain, example_input=example_input, **options)
+        return job.wait(timeout, progress=progress, on_interrupt=on_interrupt)
 
     def submit(
         self,
@@ -126,6 +124,24 @@ class Client:
         `activation` is for a bare `state_dict`, as in `CountOptions`.
         """
         return completed(self._verbs.upload(model, example_input=example_input, activation=activation))
+
+    def distances(
+        self,
+        model: Model,
+        points: Any,
+        *,
+        exact: bool = False,
+        example_input: Any = None,
+        activation: str | None = None,
+    ) -> Distances:
+        """How far inputs are from the nearest boundary of their activation region, and the mean of that.
+
+        `points` is a list or array of inputs, `model` as in `submit`; a file is uploaded. `exact` also has the exact
+        squares, of at most 16 points. The walls of a box are no boundaries: there is none.
+        """
+        return completed(
+            self._verbs.distances(model, points, exact=exact, example_input=example_input, activation=activation)
+        )
 
     def job(self, job_id: str) -> Job:
         """The job with this id.
@@ -214,7 +230,34 @@ class Job:
             JobFailed: the count ended in an error.
             JobCancelled: the job was cancelled before it had any result.
         """
-        return completed(self._job.wait(timeout, progress=progress, on_interrupt=on_interrupt))
+        result = completed(self._job.wait(timeout, progress=progress, on_interrupt=on_interrupt))
+        return result.drawn_by(self._plot)
+
+    def picture(self) -> Picture:
+        """The regions as polygons, or the function on a line; `Picture.plot` draws them with matplotlib.
+
+        Raises:
+            Conflict: the job has no exact count, or not one or two coordinates vary.
+        """
+        return completed(self._job.picture())
+
+    def save_picture(self, path: str | os.PathLike[str], *, format: str | None = None, **options: Any) -> None:
+        """Writes the picture that the service draws to a file: "png", "svg" or "json", else by the name's ending.
+
+        The options are those of the HTTP API: colour, output, edges, decision, theme, width, height.
+        """
+        completed(self._job.save_picture(path, format=format, **options))
+
+    def geometry(self, *, volumes: str = "none") -> Geometry:
+        """The size of all boundaries, on a line the breakpoints, and with "float" or "exact" a volume a region.
+
+        Raises:
+            Conflict: the job has no exact count, or more than three coordinates vary.
+        """
+        return completed(self._job.geometry(volumes=volumes))
+
+    def _plot(self, axes: Any = None, **options: Any) -> Any:
+        return self.picture().plot(axes, **options)
 
     def events(self) -> Generator[JobStatus, None, None]:
         """The job each time that it has changed, from now until it is done; each is `latest` too.
@@ -253,6 +296,29 @@ class Job:
         """Writes the activation regions to a file, as "parquet" or "ndjson"; it is there when all have arrived."""
         completed(self._job.save_regions(path, format=format, columns=columns))
 
+    @overload
+    def certificate(self, path: None = None) -> bytes: ...
+
+    @overload
+    def certificate(self, path: str | os.PathLike[str]) -> None: ...
+
+    def certificate(self, path: str | os.PathLike[str] | None = None) -> bytes | None:
+        """The proof of the counts, where `certificate` was asked for: written to a file, or without one as bytes.
+
+        `CountResult.verify` checks it, and so does ``relucensus verify``.
+
+        Raises:
+            Conflict: the job is not done, or its counts are not exact.
+            NotFound: no certificate was asked for.
+        """
+        return completed(self._job.certificate(path))
+
+
+def _save_certificate(again: Callable[[], Client], job_id: str, path: Path) -> None:
+    """Write the certificate of a job to a file, over a new connection: the one that got the result may be closed."""
+    with again() as client:
+        client.job(job_id).certificate(path)
+
 
 def count(  # noqa: PLR0913 - keyword-only, and what callers write
     model: Model,
@@ -272,15 +338,14 @@ def count(  # noqa: PLR0913 - keyword-only, and what callers write
 
     What is accepted and raised is that of `Client`, `Client.submit` and `Job.wait`.
     """
+    check_choice(on_interrupt)
     with Client(url, api_key=api_key) as client:
-        return client.count(
-            model,
-            lower=lower,
-            upper=upper,
-            domain=domain,
-            example_input=example_input,
-            timeout=timeout,
-            progress=progress,
-            on_interrupt=on_interrupt,
-            **options,
-        )
+        job = client.submit(model, lower=lower, upper=upper, domain=domain, example_input=example_input, **options)
+        result = job.wait(timeout, progress=progress, on_interrupt=on_interrupt)
+    return result.drawn_by(partial(_plot_of_job, client.url, api_key, job.id))
+
+
+def _plot_of_job(url: str, api_key: str | None, job_id: str, axes: Any = None, **options: Any) -> Any:
+    with Client(url, api_key=api_key) as client:
+        picture = client.job(job_id).picture()
+    return picture.plot(axes, **options)

@@ -7,9 +7,10 @@ import logging
 import math
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -70,6 +71,7 @@ class Connection:
     wire: Wire
     timeout: float
     retries: Retries
+    save_certificate: Callable[[str, Path], None] | None = None  # of a job, over a connection of its own
 
     def patient(self) -> Connection:
         """The same with more attempts, to outlast a restart of the service."""

@@ -45,7 +45,7 @@ class Slice:
         Raises:
             InvalidArgument: fewer than two points, or points that are not vectors of the same length.
         """
-        first, *rest = [_vector(f"point {i}", point) for i, point in enumerate(points)] or [[]]
+        first, *rest = [vector(f"point {i}", point) for i, point in enumerate(points)] or [[]]
         if not rest or any(len(point) != len(first) for point in rest):
             lengths = ", ".join(str(len(point)) for point in (first, *rest))
             raise InvalidArgument(
@@ -60,10 +60,10 @@ class Slice:
         Raises:
             InvalidArgument: a number that is none or not finite.
         """
-        directions = [_vector(f"directions[{i}]", one) for i, one in enumerate(_listed("directions", self.directions))]
+        directions = [vector(f"directions[{i}]", one) for i, one in enumerate(listed("directions", self.directions))]
         return {
             "kind": "slice",
-            "origin": _vector("origin", self.origin),
+            "origin": vector("origin", self.origin),
             "directions": directions,
             "lower": _bound("lower", self.lower),
             "upper": _bound("upper", self.upper),
@@ -102,28 +102,38 @@ def _checked(document: Mapping[str, Any]) -> dict[str, Any]:
         if name in parts:
             parts[name] = _bound(name, parts[name])
     if "origin" in parts:
-        parts["origin"] = _vector("origin", parts["origin"])
+        parts["origin"] = vector("origin", parts["origin"])
     if "directions" in parts:
-        found = _listed("directions", parts["directions"])
-        parts["directions"] = [_vector(f"directions[{i}]", one) for i, one in enumerate(found)]
+        found = listed("directions", parts["directions"])
+        parts["directions"] = [vector(f"directions[{i}]", one) for i, one in enumerate(found)]
     return parts
 
 
-def _listed(name: str, values: Any) -> Sequence[Any]:
+def listed(name: str, values: Any) -> Sequence[Any]:
+    """The values as a list.
+
+    Raises:
+        InvalidArgument: they are none.
+    """
     values = values.tolist() if hasattr(values, "tolist") else values
     if not isinstance(values, Sequence) or isinstance(values, (str, bytes)):
         raise InvalidArgument(f"{name} is {values!r}; needed is a list")
     return values
 
 
-def _vector(name: str, values: Any) -> list[float]:
-    return [_finite(f"{name}[{i}]", value) for i, value in enumerate(_listed(name, values))]
+def vector(name: str, values: Any) -> list[float]:
+    """The values as finite numbers.
+
+    Raises:
+        InvalidArgument: they are none.
+    """
+    return [_finite(f"{name}[{i}]", value) for i, value in enumerate(listed(name, values))]
 
 
 def _bound(name: str, bound: Any) -> float | list[float]:
     values = bound.tolist() if hasattr(bound, "tolist") else bound
     if isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
-        return _vector(name, values)
+        return vector(name, values)
     return _finite(name, values)
 
 

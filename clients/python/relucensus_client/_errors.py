@@ -13,6 +13,7 @@
     │   └── ServiceFailure                        5xx: the service is at fault
     ├── JobFailed              (RuntimeError)     the count ended in an error; `problem` says which
     ├── JobCancelled           (RuntimeError)     the job was cancelled before it had any result
+    ├── VerificationFailed     (RuntimeError)     a certificate does not prove what the result says
     ├── WaitTimedOut           (TimeoutError)     the time to wait is over; the job goes on
     └── MissingPart            (ImportError)      something that is not installed is needed
 
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from relucensus_client._models import Problem
+from relucensus_client._answers import Problem
 
 
 class ClientError(Exception):
@@ -90,6 +91,10 @@ class JobFailed(ClientError, RuntimeError):
 
 class JobCancelled(ClientError, RuntimeError):
     """The job was cancelled before it had any result."""
+
+
+class VerificationFailed(ClientError, RuntimeError):
+    """The certificate does not prove the counts: it is damaged, of another network or domain, or wrong."""
 
 
 class WaitTimedOut(ClientError, TimeoutError):

@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field, PrivateAttr
+
+from relucensus_client._answers import Answer, Network, Problem, Verified
+from relucensus_client._errors import InvalidArgument, VerificationFailed
+from relucensus_client._model_source import Model
+from relucensus_client._verification import Certificate, verified
 
 EXACT = "exact"
-
-
-class Answer(BaseModel):
-    """Base of all answers: immutable, and `to_json` gives back what was received."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    def to_json(self) -> dict[str, Any]:
-        """The document this was read from, as JSON values."""
-        return self.model_dump(mode="json", exclude_unset=True)
-
-
-class FieldError(Answer):
-    """What is wrong with one field of a request."""
-
-    field: str = ""
-    message: str = ""
-
-
-class Problem(Answer):
-    """An RFC 9457 problem document: what went wrong, in words for the user. `errors` are those of single fields.
-
-    >>> Problem(type="urn:relucensus:problem:invalid-domain").name
-    'invalid-domain'
-    """
-
-    type: str = "about:blank"
-    title: str = "Error"
-    status: int | None = None
-    detail: str | None = None
-    errors: tuple[FieldError, ...] | None = None
-
-    @property
-    def name(self) -> str:
-        """The last part of `type`, which never changes for the same kind of problem."""
-        return self.type.rpartition(":")[2]
-
-    def __str__(self) -> str:
-        return f"{self.title}: {self.detail}" if self.detail else self.title
 
 
 class Count(Answer):
@@ -60,18 +30,6 @@ class Count(Answer):
     def exact(self) -> bool:
         """Whether `value` is the number itself."""
         return self.status == EXACT
-
-
-class Network(Answer):
-    """What was read from the model file."""
-
-    digest: str | None = None
-    inputs: int | None = None
-    hidden: tuple[int, ...] = ()
-    outputs: int | None = None
-    neurons: int | None = None
-    stable_neurons: int | None = None
-    activation: str | None = None
 
 
 class Domain(Answer):
@@ -99,6 +57,41 @@ class Statistics(Answer):
     peak_memory_bytes: int | None = None
 
 
+SaveCertificate = Callable[[Path], None]
+
+
+class _Drawing:
+    """How a result is drawn. No part of the result: all are equal, and none is pickled."""
+
+    def __init__(self, draw: Callable[..., Any] | None = None) -> None:
+        self.draw = draw
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Drawing)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __reduce__(self) -> tuple[type[_Drawing], tuple[()]]:
+        return _Drawing, ()
+
+
+class _Origin:
+    """Where the certificate of a result is to be had. No part of the result: all are equal, and none is pickled."""
+
+    def __init__(self, save: SaveCertificate | None = None) -> None:
+        self.save = save
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Origin)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __reduce__(self) -> tuple[type[_Origin], tuple[()]]:
+        return _Origin, ()
+
+
 class CountResult(Answer):
     """The answer to a count: the numbers, what they speak about and what they cost.
 
@@ -114,15 +107,131 @@ class CountResult(Answer):
     cross_checked_by: str | None = None
     network: Network = Network()
     domain: Domain = Domain()
-    bounds: dict[str, Any] = {}
+    bounds: dict[str, Any] = Field(default_factory=dict)
     statistics: Statistics = Statistics()
-    certificate: Any = None
-    versions: dict[str, str] = {}
+    certificate: str | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    _origin: _Origin = PrivateAttr(default_factory=_Origin)
+    _drawing: _Drawing = PrivateAttr(default_factory=_Drawing)
+
+    def drawn_by(self, draw: Callable[..., Any]) -> CountResult:
+        """The same result, which `plot` draws with this function."""
+        same = self.model_copy()
+        same._drawing = _Drawing(draw)
+        return same
+
+    def plot(self, axes: Any = None, **options: Any) -> Any:
+        """Draws the regions of a domain on which one or two coordinates vary, and returns the matplotlib axes.
+
+        The service is asked for them; the options are those of `relucensus_client.drawing.draw`.
+
+        Raises:
+            TypeError: the result does not come from a `Client`: with asyncio, await `AsyncJob.picture` and draw that.
+            Conflict: the job has no exact count, or another number of coordinates varies.
+            MissingPart: matplotlib is not installed.
+        """
+        if self._drawing.draw is None:
+            raise TypeError("this result does not come from a Client; draw a Picture: `(await job.picture()).plot()`")
+        return self._drawing.draw(axes, **options)
 
     @property
     def exact(self) -> bool:
         """Whether every count asked for is exact."""
         return all(count.exact for count in self.counts.values())
+
+    def locate(self, save: SaveCertificate) -> None:
+        """Say how the certificate is to be had: `save` writes it to a path."""
+        self._origin = _Origin(save)
+
+    def verify(
+        self,
+        model: Model,
+        certificate: Certificate | None = None,
+        *,
+        activation: str | None = None,
+        example_input: Any = None,
+    ) -> Verified:
+        """Checks on this machine, in exact arithmetic, that the certificate proves these counts of this model.
+
+        The certificate is a path or bytes; without it, the service that gave this result is asked for its own.
+        `model`, `activation` and `example_input` are as for `Client.submit`. Needs the solver, not the service.
+
+        Raises:
+            InvalidArgument: there is no certificate, or the model cannot be read.
+            VerificationFailed: the certificate does not prove these counts.
+            MissingPart: the solver is not installed.
+        """
+        if certificate is None:
+            with self._certificate() as path:
+                return self.verify(model, path, activation=activation, example_input=example_input)
+        asked = {"domain": self.domain.to_json()} | ({} if activation is None else {"activation": activation})
+        proven = verified(model, certificate, asked, example_input)
+        for name, count in self.counts.items():
+            if proven.counts.get(name) != count.value:
+                shown = proven.counts.get(name, "nothing")
+                raise VerificationFailed(f"the certificate proves {shown} for {name}, the result says {count.value}")
+        if proven.network != self.network.digest:
+            raise VerificationFailed(f"the certificate is about {proven.network}, the result {self.network.digest}")
+        return proven
+
+    @contextmanager
+    def _certificate(self) -> Iterator[Path]:
+        """The certificate as a file."""
+        if self.certificate is None:
+            why = "ask for one with certificate=True" if self.exact else "only exact counts have one"
+            raise InvalidArgument(f"the result has no certificate; {why}")
+        if self._origin.save is None:
+            path = Path(self.certificate)
+            if not path.is_file():
+                raise InvalidArgument(f"the certificate {path} is not on this machine; give its path or its bytes")
+            yield path
+            return
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "certificate.gz"
+            self._origin.save(path)
+            yield path
+
+
+class Geometry(Answer):
+    """How large the regions of a domain are together, and the boundaries between them.
+
+    `volume` is that of the box of the coordinates that vary, `boundary` the points, length or area between regions
+    among the inputs, and `boundary_of_layer` the same by the first layer that divides there. On a line there are
+    `breakpoints`, and as fractions in text `exact_breakpoints`. `volumes` are numbers, or fractions in text.
+    """
+
+    dimension: int
+    regions: int
+    volume: float
+    volume_factor: float
+    boundary: float
+    boundary_of_layer: tuple[float, ...]
+    breakpoints: tuple[float, ...] = ()
+    exact_breakpoints: tuple[str, ...] = ()
+    volumes: tuple[float | str, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+
+class ExactDistance(Answer):
+    """The exact distance of an input to the nearest boundary: its square as a fraction in text, and what is there.
+
+    `layer` and `neuron`, counted from 0, are the neuron whose breakpoint it is, `foot` the nearest point.
+    """
+
+    distance: float
+    squared: str
+    layer: int
+    neuron: int
+    foot: tuple[float, ...]
+
+
+class Distances(Answer):
+    """The distance of each input to the nearest boundary of its region, None where there is none; their mean."""
+
+    distances: tuple[float | None, ...]
+    mean: float | None = None
+    exact: tuple[ExactDistance | None, ...] = ()
 
 
 class Progress(Answer):
@@ -146,7 +255,7 @@ class JobStatus(Answer):
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    request: dict[str, Any] = {}
+    request: dict[str, Any] = Field(default_factory=dict)
     network: Network | None = None
     progress: Progress | None = None
     result: CountResult | None = None
@@ -156,15 +265,6 @@ class JobStatus(Answer):
     def updated(self, news: JobStatus) -> JobStatus:
         """This with what `news`, which may be only a part, says."""
         return self.model_copy(update={name: getattr(news, name) for name in news.model_fields_set})
-
-
-class UploadedModel(Network):
-    """A model kept by the service: pass it, or its `digest`, to `submit` instead of a file."""
-
-    digest: str
-    format: str | None = None
-    input_shape: tuple[int, ...] | None = None
-    notes: tuple[str, ...] = ()
 
 
 class JobPage(Answer):

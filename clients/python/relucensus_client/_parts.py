@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from relucensus_client._errors import MissingPart
@@ -18,6 +18,8 @@ _EXTRA: Final = {
     "psycopg": "relucensus[postgres]",
     "pyarrow": "relucensus[parquet]",
     "pandas": "relucensus[pandas]",
+    "lightning": "relucensus[lightning]",
+    "matplotlib": "relucensus[plot]",
 }
 
 
@@ -28,11 +30,9 @@ def load(group: str, name: str) -> Callable[..., Any]:
         MissingPart: no part registers it, or a package it needs is not installed.
     """
     part = _PART[group]
-    found = list(entry_points(group=group, name=name))
-    if not found:
-        raise MissingPart(f"`relucensus {name}` needs the {part}, which is not installed: pip install relucensus")
+    entry = check(group, name, f"`relucensus {name}`")
     try:
-        function: Callable[..., Any] = found[0].load()
+        function: Callable[..., Any] = entry.load()
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         raise MissingPart(
@@ -40,6 +40,18 @@ def load(group: str, name: str) -> Callable[..., Any]:
             f"pip install '{_EXTRA.get(missing, 'relucensus')}'"
         ) from error
     return function
+
+
+def check(group: str, name: str, what: str) -> EntryPoint:
+    """The function that an installed part registers under this name, not loaded yet, for what needs it.
+
+    Raises:
+        MissingPart: no part registers it.
+    """
+    found = list(entry_points(group=group, name=name))
+    if not found:
+        raise MissingPart(f"{what} needs the {_PART[group]}, which is not installed: pip install relucensus")
+    return found[0]
 
 
 def package(name: str, what: str) -> Any:
@@ -51,6 +63,7 @@ def package(name: str, what: str) -> Any:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
+        extra = _EXTRA.get(name.partition(".")[0], "relucensus")
         raise MissingPart(
-            f"{what} needs the Python package {name!r}, which is not installed: pip install '{_EXTRA[name]}'"
+            f"{what} needs the Python package {name!r}, which is not installed: pip install '{extra}'"
         ) from error

@@ -120,6 +120,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         InvalidArgument: there can be no such file.
     """
+    if path.exists() and not path.is_file():
+        raise InvalidArgument(f"{path} cannot be written: it is a folder or a device, which no file may replace")
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".unfinished")
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from relucensus_client._models import Count, CountResult, JobStatus, Progress
+from relucensus_client._models import Count, CountResult, Distances, Geometry, JobStatus, Progress
 from relucensus_client._progress import counted, progress_text
 
 _Row = tuple[str, str]
@@ -43,6 +43,46 @@ def job_text(job: JobStatus) -> str:
     return f"{text}\n\n{result_text(job.result)}" if job.result is not None else text
 
 
+def geometry_text(geometry: Geometry) -> str:
+    """Regions and boundaries, the breakpoints of a line, and the volumes that were asked for.
+
+    >>> found = {"dimension": 1, "regions": 2, "volume": 2.0, "volume_factor": 1.0, "boundary": 1.0}
+    >>> print(geometry_text(Geometry.model_validate({**found, "boundary_of_layer": [1.0], "breakpoints": [0.5]})))
+    regions     2
+    length      2
+    boundaries  1
+      layer 1   1
+    breakpoint  0.5
+    """
+    what = {1: "length", 2: "area"}.get(geometry.dimension, "volume")
+    rows: list[_Row] = [("regions", f"{geometry.regions:,}"), (what, f"{geometry.volume:.10g}")]
+    if geometry.volume_factor != 1:
+        rows.append((f"{what} among the inputs", f"{geometry.volume * geometry.volume_factor:.10g}"))
+    rows.append(("boundaries", f"{geometry.boundary:.10g}"))
+    rows += [(f"  layer {k}", f"{size:.10g}") for k, size in enumerate(geometry.boundary_of_layer, start=1)]
+    rows += [("breakpoint", f"{t:.17g}") for t in geometry.breakpoints]
+    rows += [(f"{what} of a region", str(volume)) for volume in geometry.volumes]
+    return _table(rows)
+
+
+def distances_text(distances: Distances) -> str:
+    """A distance a line, then their mean; exact squares beside them.
+
+    >>> print(distances_text(Distances(distances=(0.5, None), mean=0.5)))
+    0.5
+    no boundary
+    <BLANKLINE>
+    mean  0.5
+    """
+    exact = [f"exact square {one.squared}" if one is not None else "" for one in distances.exact]
+    rows = [
+        ("no boundary" if found is None else f"{found:.17g}", *exact[k : k + 1])
+        for k, found in enumerate(distances.distances)
+    ]
+    mean = "" if distances.mean is None else f"\n\nmean  {distances.mean:.17g}"
+    return f"{_table(rows)}{mean}"
+
+
 def event_text(job: JobStatus) -> str:
     """State and progress on one line.
 
@@ -66,6 +106,39 @@ def jobs_text(jobs: Iterable[JobStatus]) -> str:
         )
         for job in jobs
     )
+
+
+def verified_text(verified: dict[str, Any]) -> str:
+    """What a certificate was found to prove.
+
+    >>> box = {"kind": "box", "lower": [-1.0, -1.0], "upper": [1.0, 1.0]}
+    >>> document = {"network": "sha256:9f", "domain": box, "counts": {"activation_regions": 1200}, "parts": 1}
+    >>> print(verified_text(document))
+    activation regions  1,200  proven
+    <BLANKLINE>
+    network  sha256:9f
+    domain   box, lower -1.0 in all 2 coordinates, upper 1.0 in all 2 coordinates
+    parts    1
+    """
+    rows = ((_words(name), f"{number:,}", "proven") for name, number in verified["counts"].items())
+    facts = (
+        ("network", verified["network"]),
+        ("domain", _domain(verified["domain"])),
+        ("parts", f"{verified['parts']:,}"),
+    )
+    return f"{_table(rows, numbers=1)}\n\n{_table(facts)}"
+
+
+def _domain(domain: dict[str, Any]) -> str:
+    """A domain in words, to the last digit."""
+    parts = (f"{name} {_numbers(value)}" for name, value in domain.items() if name != "kind")
+    return ", ".join((domain["kind"], *parts))
+
+
+def _numbers(value: list[Any]) -> str:
+    if len(value) > 1 and all(number == value[0] for number in value):
+        return f"{value[0]} in all {len(value)} coordinates"
+    return str(value)
 
 
 def _progress(progress: Progress) -> str:

@@ -14,15 +14,16 @@ from typing import Any, Final, TypedDict, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from relucensus_client._domain import Bound, Domain, domain_document
+from relucensus_client._answers import Answer, Problem
+from relucensus_client._domain import Bound, Domain, domain_document, listed, vector
 from relucensus_client._errors import InvalidArgument, UnexpectedAnswer, error_of
 from relucensus_client._model_source import ModelFile
-from relucensus_client._models import Answer, Problem
 
 _JOB_ID: Final = re.compile(r"[\w-]+")
 _EXCERPT: Final = 200
 _LONGEST_SILENCE: Final = 15.0  # seconds after which a stream of events sends at least a comment
 _LONGEST_LISTING: Final = 3600.0  # seconds a service gives to one listing of regions, unless set otherwise
+_LONGEST_DRAWING: Final = 300.0  # seconds a service gives to one picture, unless set otherwise
 
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
@@ -36,6 +37,7 @@ class CountOptions(TypedDict, total=False):
     seconds:      stop after this many seconds, with lower bounds
     regions:      stop after this many regions, with lower bounds
     deadline:     stop at this moment, with lower bounds: a `datetime` with its time zone
+    certificate:  whether the service is to keep a proof of exact counts: `Job.certificate`, `CountResult.verify`
     cross_check:  a second engine that has to confirm the answer
     fresh:        count even if the service knows the exact answer from another job
     activation:   the activation of a bare `state_dict`, which does not name it: ``"relu"``, ``"leaky_relu"``,
@@ -48,6 +50,7 @@ class CountOptions(TypedDict, total=False):
     seconds: float | None
     regions: int | None
     deadline: datetime | None
+    certificate: bool | None
     cross_check: str | None
     fresh: bool | None
     activation: str | None
@@ -62,6 +65,7 @@ class Call:
     params: Mapping[str, str | list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     parts: tuple[tuple[str, tuple[str | None, bytes, str]], ...] = ()
+    content: bytes | None = None
     wait: float = 0.0
 
     def on(self, http: httpx.Client | httpx.AsyncClient, timeout: float) -> httpx.Request:
@@ -72,6 +76,7 @@ class Call:
             params=dict(self.params),
             headers=dict(self.headers),
             files=list(self.parts) or None,
+            content=self.content,
             timeout=httpx.Timeout(timeout, read=timeout + self.wait),
         )
 
@@ -169,6 +174,43 @@ def regions_call(job_id: str, format_: str, columns: Sequence[str] | None) -> Ca
     return Call("GET", f"{_job_path(job_id)}/regions", params=params, headers={"Accept": "*/*"}, wait=_LONGEST_LISTING)
 
 
+def picture_call(job_id: str, format_: str, options: Mapping[str, Any]) -> Call:
+    """`GET /count/{id}/picture`, with only the options that were given."""
+    given = {name: str(value).lower() for name, value in options.items() if value is not None}
+    path = f"{_job_path(job_id)}/picture"
+    return Call("GET", path, params={"format": format_, **given}, headers={"Accept": "*/*"}, wait=_LONGEST_DRAWING)
+
+
+def geometry_call(job_id: str, volumes: str) -> Call:
+    """`GET /count/{id}/geometry`."""
+    return Call("GET", f"{_job_path(job_id)}/geometry", params={"volumes": volumes}, wait=_LONGEST_DRAWING)
+
+
+def distances_call(digest: str, points: Sequence[Sequence[float]], exact: bool) -> Call:
+    """`POST /models/{digest}/distances`; to be sent again without harm."""
+    content = json.dumps({"points": points, "exact": exact}, allow_nan=False).encode()
+    headers = {"Content-Type": "application/json"}
+    path = f"/models/{digest}/distances"
+    return Call("POST", path, headers=headers, content=content, wait=_LONGEST_DRAWING)
+
+
+def points_document(points: Any) -> list[list[float]]:
+    """Inputs, a list or array of vectors, as the points of a request.
+
+    Raises:
+        InvalidArgument: they are not that.
+
+    >>> points_document([[0, 1.5]])
+    [[0.0, 1.5]]
+    """
+    return [vector(f"points[{i}]", point) for i, point in enumerate(listed("points", points))]
+
+
+def certificate_call(job_id: str) -> Call:
+    """`GET /count/{id}/certificate`."""
+    return Call("GET", f"{_job_path(job_id)}/certificate", headers={"Accept": "*/*"})
+
+
 def delete_call(job_id: str) -> Call:
     """`DELETE /count/{id}`."""
     return Call("DELETE", _job_path(job_id))
@@ -213,6 +255,23 @@ def answer_of(kind: type[AnyAnswer], response: httpx.Response) -> AnyAnswer:
         UnexpectedAnswer: it holds something else.
     """
     return read_answer(kind, response.content, response.request.url)
+
+
+def document_of(response: httpx.Response) -> dict[str, Any]:
+    """The JSON object that this response holds.
+
+    Raises:
+        UnexpectedAnswer: it holds something else.
+    """
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise UnexpectedAnswer(
+            f"{response.request.url} answered {excerpt(response.text)!r}, which is not a JSON object"
+        )
+    return document
 
 
 def read_answer(kind: type[AnyAnswer], text: str | bytes, url: httpx.URL) -> AnyAnswer:

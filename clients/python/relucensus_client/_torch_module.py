@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,6 +15,14 @@ import torch
 from relucensus_client._errors import InvalidArgument
 
 _OPSET: Final = 17
+_ACTIVATIONS: Final = {torch.nn.ReLU: "relu", torch.nn.ReLU6: "relu6"}
+_NOTHING: Final = (torch.nn.Identity, torch.nn.Dropout)
+_SAFETENSORS: Final = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+}
 
 
 def is_module(model: object) -> bool:
@@ -37,6 +46,26 @@ def state_dict_bytes(tensors: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def stack_bytes(module: Any) -> tuple[bytes, str] | None:
+    """A safetensors file and the activation of a `torch.nn.Sequential` of linear layers with ReLU (or ReLU6) between.
+
+    None for everything else: a module of another kind, hooks, other layers. Takes a hundredth of the time of an export.
+    """
+    layers: list[Any] = []
+    between: list[str] = []
+    for leaf in _leaves(getattr(module, "_orig_mod", module)):
+        kind = type(leaf)
+        if kind is torch.nn.Linear and len(layers) == len(between) and leaf.weight.dtype in _SAFETENSORS:
+            layers.append(leaf)
+        elif kind in _ACTIVATIONS and len(layers) == len(between) + 1:
+            between.append(_ACTIVATIONS[kind])
+        elif kind not in _NOTHING:
+            return None
+    if len(layers) < 2 or len(layers) != len(between) + 1 or len(set(between)) > 1:
+        return None
+    return _safetensors(layers), between[0]
+
+
 def onnx_bytes(module: Any, example_input: Any = None) -> bytes:
     """One ONNX file that computes what the module computes in evaluation mode; the module is left as it was.
 
@@ -58,6 +87,40 @@ def onnx_bytes(module: Any, example_input: Any = None) -> bytes:
             f"{list(example.shape)}: {error}. If its input has another shape, pass example_input"
         ) from error
     return buffer.getvalue()
+
+
+def _leaves(module: Any) -> Iterator[Any]:
+    """What a Sequential evaluates, one after the other; an `object` in the place of what may compute something else."""
+    of_torch = type(module).__module__.startswith("torch.nn.modules.")
+    if not of_torch or module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
+        yield object()
+    elif type(module) is torch.nn.Sequential:
+        for part in module:
+            yield from _leaves(part)
+    else:
+        yield module
+
+
+def _safetensors(layers: Sequence[Any]) -> bytes:
+    """The weights and biases of the layers, which are numbered, in the safetensors format."""
+    header: dict[str, Any] = {}
+    pieces = []
+    end = 0
+    for number, layer in enumerate(layers):
+        for name, tensor in (("weight", layer.weight), ("bias", layer.bias)):
+            if tensor is None:
+                continue
+            piece = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+            pieces.append(piece)
+            begin, end = end, end + len(piece)
+            header[f"{number}.{name}"] = {
+                "dtype": _SAFETENSORS[tensor.dtype],
+                "shape": list(tensor.shape),
+                "data_offsets": [begin, end],
+            }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *pieces])
 
 
 def _example_input(module: Any) -> Any:

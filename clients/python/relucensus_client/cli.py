@@ -1,4 +1,7 @@
-"""The `relucensus` command. Exit status: 0 exact, 3 lower bound, 2 bad input, 1 anything else, 130 Ctrl-C."""
+"""The `relucensus` command. Exit status: 0 exact, 3 lower bound, 2 bad input, 1 anything else, 130 Ctrl-C.
+
+Of `verify`: 0 accepted, 1 refused, 2 bad input.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from relucensus_client import _cli_jobs, _parts
+from relucensus_client import _cli_geometry, _cli_jobs, _parts
+from relucensus_client._answers import Problem
 from relucensus_client._cli_domain import Lower, PropertyFile, SliceFile, Upper, given_domain
 from relucensus_client._cli_options import (
     EXIT_LOWER_BOUND,
+    EXIT_REFUSED,
     Activation,
     ApiKey,
     AsJson,
@@ -25,6 +30,7 @@ from relucensus_client._cli_options import (
     Seconds,
     ServiceUrl,
     Strategy,
+    check_place,
     count_options,
     errors_as_exit_status,
     format_of,
@@ -32,12 +38,14 @@ from relucensus_client._cli_options import (
     on_interrupt,
     print_document,
     print_result,
+    say_what_is_proven,
 )
 from relucensus_client._client import Client
 from relucensus_client._errors import InvalidArgument, JobFailed
 from relucensus_client._model_source import model_file
-from relucensus_client._models import CountResult, Problem
+from relucensus_client._models import CountResult
 from relucensus_client._progress import ProgressLine, counted
+from relucensus_client._report import verified_text
 from relucensus_client._requests import CountOptions, count_request
 
 app = typer.Typer(
@@ -68,6 +76,9 @@ def count(  # noqa: PLR0913 - one parameter per option
     regions: MostRegions = None,
     deadline: Deadline = None,
     cross_check: CrossCheck = None,
+    certificate: Annotated[
+        str | None, typer.Option("--certificate", metavar="FILE", help="File to write a proof of exact counts to.")
+    ] = None,
     activation: Activation = None,
     fresh: Fresh = False,
     workers: Workers = None,
@@ -91,13 +102,22 @@ def count(  # noqa: PLR0913 - one parameter per option
         )
         domain = given_domain(lower, upper, slice_, vnnlib)
         if url is None:
-            print_result(_counted_in_process(model, domain, options, workers), as_json)
+            result = _counted_in_process(model, domain, options, workers, certificate)
+            say_what_is_proven(result, certificate)
+            print_result(result, as_json)
             return
         if workers is not None:
             raise InvalidArgument("--workers is for a count in this process; a service has workers of its own")
         with Client(url, api_key=api_key) as client:
-            then = on_interrupt(cancel_on_interrupt)
-            print_result(client.count(model, domain=domain, on_interrupt=then, **options), as_json)
+            if certificate is not None:
+                check_place(certificate)
+                options["certificate"] = True
+            job = client.submit(model, domain=domain, **options)
+            result = job.wait(on_interrupt=on_interrupt(cancel_on_interrupt))
+            if certificate is not None and result.certificate is not None:
+                job.certificate(certificate)
+            say_what_is_proven(result, certificate)
+            print_result(result, as_json)
 
 
 @app.command()
@@ -150,6 +170,39 @@ def regions(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command()
+def verify(  # noqa: PLR0913 - one parameter per option
+    model: ModelPath,
+    certificate: Annotated[str, typer.Argument(metavar="CERTIFICATE", help="Certificate of a count of MODEL.")],
+    *,
+    lower: Lower = None,
+    upper: Upper = None,
+    slice_: SliceFile = None,
+    vnnlib: PropertyFile = None,
+    activation: Activation = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a certificate against MODEL in exact arithmetic, and print what it proves.
+
+    With a domain, a certificate of another one is not taken. Exit status: 0 accepted, 1 refused, 2 bad input.
+    """
+    with errors_as_exit_status():
+        request: dict[str, Any] = {"certificate": certificate}
+        if activation is not None:
+            request["activation"] = activation
+        if any(given is not None for given in (lower, upper, slice_, vnnlib)):
+            request["domain"] = given_domain(lower, upper, slice_, vnnlib)
+        answer = _answer_in_process("verify", model, request)
+    if as_json:
+        print_document(answer)
+    elif answer["accepted"]:
+        typer.echo(verified_text(answer))
+    else:
+        typer.echo(f"refused: {answer['reason']}", err=True)
+    if not answer["accepted"]:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+@app.command()
 def submit(  # noqa: PLR0913 - one parameter per option
     model: ModelPath,
     *,
@@ -166,6 +219,9 @@ def submit(  # noqa: PLR0913 - one parameter per option
     cross_check: CrossCheck = None,
     activation: Activation = None,
     fresh: Fresh = False,
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="Have the service keep a proof: `relucensus certificate` gets it.")
+    ] = False,
     idempotency_key: Annotated[
         str | None, typer.Option("--idempotency-key", help="The same key and request again: the same job.")
     ] = None,
@@ -187,6 +243,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
             activation=activation,
         )
         domain = given_domain(lower, upper, slice_, vnnlib)
+        options["certificate"] = certificate or None
         job = client.submit(model, domain=domain, idempotency_key=idempotency_key, **options)
         print_document(job.latest.to_json()) if as_json else typer.echo(job.id)
 
@@ -199,6 +256,10 @@ for _verb in (
     _cli_jobs.retry,
     _cli_jobs.delete,
     _cli_jobs.upload,
+    _cli_geometry.picture,
+    _cli_geometry.geometry,
+    _cli_geometry.distance,
+    _cli_jobs.certificate,
 ):
     app.command()(_verb)
 app.command("list")(_cli_jobs.list_jobs)
@@ -239,11 +300,14 @@ def main() -> None:
     app(prog_name="relucensus")
 
 
-def _counted_in_process(model: str, domain: dict[str, Any], options: CountOptions, workers: int | None) -> CountResult:
+def _counted_in_process(
+    model: str, domain: dict[str, Any], options: CountOptions, workers: int | None, certificate: str | None
+) -> CountResult:
     if options["deadline"] is not None or options["fresh"] is not None:
         raise InvalidArgument("--deadline and --fresh are for a count on a service; say which with --url")
     request = count_request(None, None, options, domain)
-    return CountResult.model_validate(_answer_in_process("count", model, request, workers=workers))
+    answer = _answer_in_process("count", model, request, workers=workers, certificate=certificate)
+    return CountResult.model_validate(answer)
 
 
 def _answer_in_process(verb: str, path: str, request: dict[str, Any], **options: Any) -> dict[str, Any]:

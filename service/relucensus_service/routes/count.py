@@ -20,6 +20,7 @@ from relucensus_service.jobs import Job, JobState, NewJob, NothingToRetry, root_
 from relucensus_service.problems import Refusal, problem, shown
 from relucensus_service.questions import question_of
 from relucensus_service.routes.documentation import COUNT_BODY, problems_for
+from relucensus_service.routes.geometry import SHOWN, varying
 from relucensus_service.routes.models import InIntake, keep_model, known_model
 from relucensus_service.schemas import CountRequest, JobPage, JobView, job_view, problem_of_validation
 from relucensus_service.store import ApiKey, QueueFull, QueueLimits, QuotaUsedUp, StoredModel
@@ -60,6 +61,8 @@ async def post_count(
     else:
         model = await run_in_threadpool(known_model, context, str(asked.model), caller)
     job = await run_in_threadpool(_created, context, caller, asked, model, idempotency_key)
+    if varying(job) in SHOWN:
+        request.app.state.geometry.expect()
     wait = min(preferred_wait(prefer), context.settings.longest_wait)
     if wait:
         await wait_until_done(context.store, job.id, wait, context.stopping)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Request
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -13,23 +13,27 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from relucensus_service.context import Context, InContext
 from relucensus_service.problems import Refusal, problem
 from relucensus_service.routes.documentation import problems_for
+from relucensus_service.routes.page import page, wants_page
 from relucensus_service.store.schema import at_head
 
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/", summary="What this is")
-def root() -> dict[str, Any]:
-    """The name of the service and where to go on."""
-    return {
-        "name": "relucensus",
-        "version": version("relucensus"),
-        "count": "/count",
-        "models": "/models",
-        "metrics": "/metrics",
-        "documentation": "/docs",
-        "openapi": "/openapi.json",
-    }
+@router.get(
+    "/",
+    response_class=JSONResponse,
+    responses={200: {"description": "The web page for a browser, else JSON", "content": {"text/html": {}}}},
+    summary="What this is",
+)
+async def root(
+    request: Request, accept: Annotated[str, Header(description="`text/html` asks for the web page")] = "*/*"
+) -> Response:
+    """The web page, for a browser; for others the name of the service and where to go on."""
+    if wants_page(accept):
+        return _varying(await page(request))
+    addresses = {name: f"/{name}" for name in ("count", "models", "metrics")}
+    document = {"name": "relucensus", "version": version("relucensus"), **addresses}
+    return _varying(JSONResponse({**document, "documentation": "/docs", "openapi": "/openapi.json"}))
 
 
 @router.get("/healthz", summary="Is the process alive?")
@@ -52,6 +56,11 @@ def readyz(context: InContext) -> JSONResponse:
 def metrics(context: InContext) -> Response:
     """Jobs by state, age of the queue, open cubes, what each runner has done, requests answered."""
     return Response(context.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _varying(response: Response) -> Response:
+    response.headers["Vary"] = "Accept"
+    return response
 
 
 def _checks(context: Context) -> dict[str, str]:

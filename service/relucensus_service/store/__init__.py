@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from relucensus_service.store.certificates import Certificates, Piece
 from relucensus_service.store.database import Database
 from relucensus_service.store.figures import Census, Figures
 from relucensus_service.store.frontier import Committed, FrontierStore
@@ -16,6 +17,7 @@ from relucensus_service.store.retention import Forgotten, Retention, RetentionSt
 __all__ = [
     "ApiKey",
     "Census",
+    "Certificates",
     "Committed",
     "Database",
     "Figures",
@@ -26,6 +28,7 @@ __all__ = [
     "Leases",
     "Models",
     "NewModel",
+    "Piece",
     "QueueFull",
     "QueueLimits",
     "Quota",
@@ -48,6 +51,7 @@ class Store:
     jobs: Jobs
     leases: Leases
     frontier: FrontierStore
+    certificates: Certificates
     keys: Keys
     retention: RetentionStore
     figures: Figures
@@ -62,6 +66,7 @@ class Store:
             Jobs(database),
             leases,
             FrontierStore(database, leases),
+            Certificates(database),
             Keys(database),
             RetentionStore(database),
             Figures(database),

@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from relucensus.certify import Binding
 from relucensus.engines.protocol import Mergeable, OpenCube, Settlement, seen_together
 from relucensus.values.pattern import Cube
 from relucensus.values.result import Statistics
 from relucensus_service.jobs import CHECKING, COUNTING, FrontierCube, JobState, Lease, is_exact
 from relucensus_service.store.blobs import joined, joined_mergeable, separated, separated_mergeable
+from relucensus_service.store.certificates import bind, keep_part
 from relucensus_service.store.database import Database, database_clock
 from relucensus_service.store.jobs import cube_values, job_of, select_jobs
 from relucensus_service.store.leases import Leases
@@ -60,7 +62,11 @@ class FrontierStore:
     def commit(
         self, lease: Lease, phase: int, cube: FrontierCube, settlement: Settlement, *, engine: str | None = None
     ) -> Committed:
-        """Settle a cube: if it is still open, add what was counted and put its open children in its place."""
+        """Settle a cube: if it is still open, add what was counted and put its open children in its place.
+
+        The part of the certificate that came with it is kept in the same transaction, so that there is one for every
+        cube that was settled and for no other.
+        """
         counted = settlement.regions if phase == COUNTING else 0
         with self._database.write() as connection:
             state, spent = self._leases.renew_within(connection, lease)
@@ -74,6 +80,7 @@ class FrontierStore:
                 change["engine"] = engine
             connection.execute(update(jobs).where(here).values(change))
             connection.execute(insert(settlements).values(_settlement_values(number, phase, cube, settlement)))
+            keep_part(connection, number, settlement.part)
             children = _insert_children(connection, number, phase, cube, settlement.open)
             used_up = owner is not None and spend_cpu(connection, owner, settlement.statistics.cpu_seconds)
         return Committed(children, state, spent, used_up)
@@ -103,22 +110,26 @@ class FrontierStore:
                 total.add(row)
         return total.settlement()
 
-    def begin_check(self, lease: Lease, result: Mapping[str, Any], root: OpenCube) -> None:
-        """Keep the result of the first engine and open the root cube for the second."""
+    def begin_check(
+        self, lease: Lease, result: Mapping[str, Any], root: OpenCube, binding: Binding | None = None
+    ) -> None:
+        """Keep the result of the first engine, with its certificate, and open the root cube for the second."""
         with self._database.write() as connection:
             self._leases.renew_within(connection, lease, phase=CHECKING, result=dict(result), conclusion_attempts=0)
             number = connection.execute(select(jobs.c.number).where(jobs.c.id == lease.job_id)).scalar_one()
+            if binding is not None:
+                bind(connection, number, binding)
             connection.execute(insert(cubes), [cube_values(number, CHECKING, root)])
 
-    def finish(self, lease: Lease, result: Mapping[str, Any]) -> JobState:
-        """End the job with its result; it was cancelled if somebody asked for that meanwhile."""
-        return self._end(lease, result=dict(result))
+    def finish(self, lease: Lease, result: Mapping[str, Any], binding: Binding | None = None) -> JobState:
+        """End the job with its result and certificate; it was cancelled if somebody asked for that meanwhile."""
+        return self._end(lease, binding, result=dict(result))
 
     def fail(self, lease: Lease, error: Mapping[str, Any]) -> JobState:
         """End the job with a problem document."""
-        return self._end(lease, error=dict(error), result=None)
+        return self._end(lease, None, error=dict(error), result=None)
 
-    def _end(self, lease: Lease, **columns: Any) -> JobState:
+    def _end(self, lease: Lease, binding: Binding | None, **columns: Any) -> JobState:
         with self._database.write() as connection:
             self._leases.renew_within(connection, lease)
             here = jobs.c.id == lease.job_id
@@ -127,6 +138,8 @@ class FrontierStore:
             exact = ended.state is JobState.SUCCEEDED and is_exact(columns["result"], job.request)
             ending = {"state": ended.state.value, "finished_at": database_clock(), "runner": None, "exact": exact}
             connection.execute(update(jobs).where(here).values(ending | columns))
+            if binding is not None:
+                bind(connection, job.number, binding)
             if exact:  # nobody will go on: the sums are in the result, and the summands most of the database
                 connection.execute(delete(settlements).where(settlements.c.job_number == job.number))
         return ended.state

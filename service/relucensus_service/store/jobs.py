@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from relucensus.engines.protocol import OpenCube
 from relucensus_service.jobs import CHECKING, COUNTING, Job, JobState, NewJob, root_of
+from relucensus_service.store.certificates import copy, forget
 from relucensus_service.store.database import Database, database_clock
 from relucensus_service.store.tables import api_keys, cubes, jobs, models, settlements
 
@@ -125,7 +126,8 @@ class Jobs:
             elif job.phase == COUNTING:
                 queued = replace(queued, result=None)
             if not _has_work(connection, job.number):
-                queued = replace(queued, regions=0, regions_before=0)
+                queued = replace(queued, phase=COUNTING, result=None, regions=0, regions_before=0)
+                forget(connection, [job.number])
                 connection.execute(insert(cubes), [cube_values(job.number, COUNTING, root_of(job.network))])
             connection.execute(update(cubes).where(cubes.c.job_number == job.number).values(attempts=0))
             connection.execute(update(jobs).where(jobs.c.number == job.number).values(_retried_values(queued)))
@@ -158,14 +160,25 @@ def _created(connection: Connection, new: NewJob) -> Job:
         "question": new.question,
         "deadline": new.deadline,
     }
-    if new.answer is not None:
-        values |= _answered_values(new.answer)
+    answer = _still_there(connection, new.answer)
+    if answer is not None:
+        values |= _answered_values(answer)
     number = connection.execute(insert(jobs).values(values).returning(jobs.c.number)).scalar_one()
-    if new.answer is None:
+    if answer is None:
         connection.execute(insert(cubes), [cube_values(number, COUNTING, new.root)])
+    else:
+        copy(connection, answer.number, number)
     created = _find(connection, new.id)
     assert created is not None
     return created
+
+
+def _still_there(connection: Connection, answer: Job | None) -> Job | None:
+    """The job that answers, unless it was deleted meanwhile; it stays until the end of the transaction."""
+    if answer is None:
+        return None
+    query = select(jobs.c.number).where(jobs.c.number == answer.number).with_for_update()
+    return answer if connection.execute(query).first() is not None else None
 
 
 def _answered_values(answer: Job) -> dict[str, Any]:

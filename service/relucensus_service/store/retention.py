@@ -8,9 +8,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Delete, Select, delete, or_, select
 
 from relucensus_service.jobs import JobState
+from relucensus_service.store.certificates import forget
 from relucensus_service.store.database import Database, database_clock
 from relucensus_service.store.quotas import TODAY
-from relucensus_service.store.tables import cubes, jobs, models, runners, settlements, usage
+from relucensus_service.store.tables import certificates, cubes, jobs, models, runners, settlements, usage
 
 _AT_ONCE: Final = 100  # rows a transaction: nobody waits long for the one before
 _SECONDS_A_DAY: Final = 86_400.0
@@ -23,7 +24,7 @@ class Retention:
     """After how many days something is forgotten; None keeps it."""
 
     jobs: float | None = None  # done jobs with their results
-    frontiers: float | None = None  # what a retry of a done job would go on from
+    frontiers: float | None = None  # what a retry of a done job would go on from, with its unfinished certificate
     models: float | None = None  # networks that no job names any more
 
 
@@ -65,10 +66,13 @@ def _forget_frontiers(connection: Connection, days: float | None) -> int:
     if days is None:
         return 0
     left = [select(table.c.id).where(table.c.job_number == jobs.c.number).exists() for table in (cubes, settlements)]
-    old = select(jobs.c.number).where(_DONE, jobs.c.finished_at < _days_ago(days), or_(*left)).limit(_AT_ONCE)
-    numbers = _listed(connection, old.with_for_update(of=jobs, skip_locked=True))
+    unfinished = select(certificates.c.id).where(certificates.c.job_number == jobs.c.number, ~jobs.c.exact).exists()
+    old = select(jobs.c.number).where(_DONE, jobs.c.finished_at < _days_ago(days), or_(*left, unfinished))
+    numbers = _listed(connection, old.limit(_AT_ONCE).with_for_update(of=jobs, skip_locked=True))
     for table in (cubes, settlements):
         connection.execute(delete(table).where(table.c.job_number.in_(numbers)))
+    inexact = select(jobs.c.number).where(jobs.c.number.in_(numbers), ~jobs.c.exact)
+    forget(connection, _listed(connection, inexact))
     return len(numbers)
 
 

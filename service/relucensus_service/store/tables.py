@@ -114,6 +114,18 @@ settlements: Final = Table(
     sqlite_autoincrement=True,
 )
 
+certificates: Final = Table(
+    "certificates",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("job_number", ForeignKey("jobs.number", ondelete="CASCADE"), nullable=False),
+    Column("place", Integer, nullable=False, comment="0 the opening, 1 a part, 2 the closing"),
+    Column("size", BigInteger, nullable=False, comment="bytes of data"),
+    Column("data", LargeBinary, nullable=False, comment="one gzip member or more"),
+    Index("ix_certificates_job_number_place", "job_number", "place"),
+    sqlite_autoincrement=True,
+)
+
 runners: Final = Table(
     "runners",
     metadata,

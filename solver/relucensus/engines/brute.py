@@ -10,7 +10,7 @@ from typing import Final
 
 from relucensus.affine import Preactivations
 from relucensus.engines.ledger import Ledger
-from relucensus.engines.protocol import OpenCube, Settlement, Support
+from relucensus.engines.protocol import OpenCube, Settlement, Support, writes_no_certificates
 from relucensus.feasibility import Inhabited
 from relucensus.lp import LpSolver
 from relucensus.values.network import Network
@@ -28,6 +28,8 @@ class BruteEngine:
 
     def supports(self, problem: Problem) -> Support:
         """Up to 16 breakpoints: 16 neurons with an activation that has one."""
+        if problem.certificate:
+            return writes_no_certificates(self.name)
         breakpoints = problem.network.breakpoints
         if breakpoints <= MOST_BREAKPOINTS:
             return Support(True)

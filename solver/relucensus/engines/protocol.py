@@ -31,6 +31,11 @@ class Support:
     reason: str = ""
 
 
+def writes_no_certificates(engine: str) -> Support:
+    """The answer of an engine that only counts to a problem that asks for a certificate."""
+    return Support(False, f"engine {engine} writes no certificates; engine tree does")
+
+
 @dataclass(frozen=True, slots=True)
 class OpenCube:
     """A cube still to settle, proven to hold something.
@@ -61,6 +66,8 @@ class Settlement:
     `prefixes`: per hidden layer, regions of the network cut after that layer that were first counted here.
     `affine_maps`: digests of the affine maps of the regions counted.
     `mergeable`: those among the regions counted that may be one linear region with another.
+    `part`: where the problem asks for a certificate, the part that covers this cube (one gzip member); empty where
+        the cube was left open as it was.
     `patterns`: activation patterns attained in the closed cube; None where the engine did not count them.
     `seen`: per row, INACTIVE_SEEN, ACTIVE_SEEN or both: the symbols that it has in regions counted or left open.
     """
@@ -72,6 +79,7 @@ class Settlement:
     mergeable: tuple[Mergeable, ...] = ()
     patterns: int | None = None
     seen: bytes = b""
+    part: bytes = b""
     statistics: Statistics = field(default_factory=Statistics)
 
 

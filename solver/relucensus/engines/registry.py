@@ -43,7 +43,10 @@ def _fitting(problem: Problem) -> str:
 
     For two inputs, where tree's cells are polygons, tree is faster; for four and more, it takes far less memory and
     shares work better. Without biases, a network's hyperplanes meet in one point, which skeleton would hand over.
+    Only tree writes certificates.
     """
+    if problem.certificate:
+        return "tree"
     network = problem.free.network
     listed = set(problem.definitions) - {Definition.ACTIVATION_REGIONS, Definition.ACTIVATION_PATTERNS}
     simple = any(layer.bias.any() for layer in network.hidden)

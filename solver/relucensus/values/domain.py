@@ -176,12 +176,23 @@ def domain_from_json(document: Mapping[str, Any], inputs: int) -> Domain:
     if set(parts) != set(_PARTS[kind]):
         found = ", ".join(sorted(parts)) or "nothing"
         raise InvalidDomain(f"the {kind} has {found}; needed are {', '.join(_PARTS[kind])}")
+    for name, value in parts.items():
+        _expect_numbers(name, value)
     if kind == "box":
         return Box.from_bounds(**parts, inputs=inputs)
     made = Slice.from_bounds(**parts)
     if made.dimension != inputs:
         raise InvalidDomain(f"the slice has {made.dimension} coordinates, the network has {inputs} inputs")
     return made
+
+
+def _expect_numbers(name: str, value: object) -> None:
+    """Nothing, unless there are words or truth values in the list, or in a list in it, which numpy would convert."""
+    rows = value if isinstance(value, list | tuple) else [value]
+    for row in rows:
+        for entry in row if isinstance(row, list | tuple) else [row]:
+            if isinstance(entry, str | bool):
+                raise InvalidDomain(f"{name} holds {str(entry)[:40]!r}, which is not a number")
 
 
 _PARTS: Final = {"box": ("lower", "upper"), "slice": ("origin", "directions", "lower", "upper")}

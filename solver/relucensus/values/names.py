@@ -3,4 +3,5 @@
 from typing import Final
 
 ENGINES: Final = ("auto", "tree", "skeleton", "milp", "brute")
+CERTIFYING: Final = ("auto", "tree")
 STRATEGIES: Final = ("cubes", "plain")

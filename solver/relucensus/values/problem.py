@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -35,21 +35,24 @@ DEFAULT_DEFINITIONS: Final = (
     Definition.AFFINE_PIECES,
 )
 
+CERTIFIED: Final = DEFAULT_DEFINITIONS  # what a certificate can prove
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Count these definitions of this network on this domain, a box or a slice.
 
-    Definitions may be given by name.
+    Definitions may be given by name. `certificate`: whether the counts are to come with a proof that others can check.
 
     Raises:
         InvalidDomain: the domain has another dimension than the network.
-        InvalidRequest: no definition, one that does not exist, or one named twice.
+        InvalidRequest: no definition, one that does not exist, one named twice, or one that is never certified.
     """
 
     network: Network
     domain: Domain
     definitions: tuple[Definition, ...] = DEFAULT_DEFINITIONS
+    certificate: bool = False
 
     def __post_init__(self) -> None:
         if self.domain.dimension != self.network.inputs:
@@ -58,6 +61,8 @@ class Problem:
                 f"the {kind} has {self.domain.dimension} coordinates, the network has {self.network.inputs} inputs"
             )
         object.__setattr__(self, "definitions", _known(self.definitions))
+        if self.certificate:
+            check_certifiable(self.definitions)
 
     @property
     def box(self) -> Box:
@@ -84,7 +89,24 @@ class Problem:
             box = Box(box.lower[loose], box.upper[loose])
         if network is self.network and box is self.domain:
             return self
-        return Problem(network, box, self.definitions)
+        return Problem(network, box, self.definitions, self.certificate)
+
+    @cached_property
+    def uncertified(self) -> Problem:
+        """The same problem without a certificate: what a second engine is asked."""
+        return replace(self, certificate=False) if self.certificate else self
+
+
+def check_certifiable(definitions: Sequence[Definition]) -> None:
+    """Check that certificates cover these definitions.
+
+    Raises:
+        InvalidRequest: one of them is never certified.
+    """
+    for definition in definitions:
+        if definition not in CERTIFIED:
+            covered = ", ".join(known.value for known in CERTIFIED)
+            raise InvalidRequest(f"a certificate does not cover {definition.value}; it covers {covered}")
 
 
 def _composed(network: Network, inner: AffineMap) -> Network:

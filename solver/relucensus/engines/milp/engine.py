@@ -16,7 +16,7 @@ from relucensus.arithmetic import RationalPoint
 from relucensus.engines.ledger import Ledger
 from relucensus.engines.milp.cube_model import CubeModel, Verdict
 from relucensus.engines.milp.expansion import Expansion
-from relucensus.engines.protocol import Settlement, Support
+from relucensus.engines.protocol import Settlement, Support, writes_no_certificates
 from relucensus.errors import SolverFailure
 from relucensus.feasibility import Inhabited
 from relucensus.lp import LpSolver
@@ -46,7 +46,7 @@ class CubesEngine:
 
     def supports(self, problem: Problem) -> Support:
         """Every piecewise-linear network."""
-        return Support(True)
+        return writes_no_certificates(self.name) if problem.certificate else Support(True)
 
     def settle(self, problem: Problem, cube: Cube, budget: Budget) -> Settlement:
         """Enumerate the cube, splitting it as needed; what the budget does not reach comes back open, deeper."""

@@ -12,7 +12,7 @@ from relucensus.affine import Preactivations
 from relucensus.engines.ledger import Ledger
 from relucensus.engines.milp.cube_model import CubeModel, Cut, Verdict
 from relucensus.engines.milp.expansion import Expansion
-from relucensus.engines.protocol import OpenCube, Settlement, Support
+from relucensus.engines.protocol import OpenCube, Settlement, Support, writes_no_certificates
 from relucensus.feasibility import Inhabited
 from relucensus.lp import LpSolver
 from relucensus.patterns import AttainedPatterns, count_activation_patterns, is_attained
@@ -29,7 +29,7 @@ class PlainEngine:
 
     def supports(self, problem: Problem) -> Support:
         """Every piecewise-linear network; sensible for some hundreds of regions."""
-        return Support(True)
+        return writes_no_certificates(self.name) if problem.certificate else Support(True)
 
     def settle(self, problem: Problem, cube: Cube, budget: Budget) -> Settlement:
         """Run the loop on the cube; stopped by the budget, hand back its halves, to begin anew there."""

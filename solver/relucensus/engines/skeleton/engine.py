@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from relucensus.affine import Preactivations
 from relucensus.arithmetic import RationalPoint
 from relucensus.engines.ledger import Ledger
-from relucensus.engines.protocol import OpenCube, Settlement, Support
+from relucensus.engines.protocol import OpenCube, Settlement, Support, writes_no_certificates
 from relucensus.engines.skeleton.handover import handed_over
 from relucensus.engines.skeleton.mesh import GivesUp, OutOfRoom, symbols_of
 from relucensus.engines.skeleton.subdivision import Subdivision
@@ -54,6 +54,8 @@ class SkeletonEngine:
 
     def supports(self, problem: Problem) -> Support:
         """Up to 10 inputs that vary."""
+        if problem.certificate:
+            return writes_no_certificates(self.name)
         inputs = problem.free.network.inputs
         if inputs > MOST_INPUTS:
             return Support(

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from relucensus.compiled import Directory, Floats, floats, kernel, reordering, table
+from relucensus.compiled import Directory, Floats, floats, ints, kernel, reordering, table
 from relucensus.engines.tree.state import (
     BOX,
     COMBINED,
@@ -23,6 +23,7 @@ from relucensus.engines.tree.state import (
     ROW_ERROR,
     ROW_SIZE,
     ROWS,
+    SUPPORT,
 )
 
 _UNIT: Final = 2.0**-52
@@ -112,6 +113,23 @@ def within(s: Directory, point: Floats) -> bool:
 @kernel
 def upper_bound(s: Directory, m: int, layer: int, form: Floats, error: float) -> float:
     """A proven upper bound of the form on the cell, from the multipliers in MULTIPLIERS."""
+    return bound_by(s, support_of(s, m), layer, form, error)
+
+
+@kernel
+def support_of(s: Directory, m: int) -> int:
+    """Write the rows with a positive multiplier to SUPPORT; how many they are."""
+    weights, support, n = floats(s, MULTIPLIERS), ints(s, SUPPORT), 0
+    for k in range(m):
+        support[n] = k
+        n += int(weights[k] > 0.0)
+    return n
+
+
+@kernel
+def bound_by(s: Directory, n: int, layer: int, form: Floats, error: float) -> float:
+    """The same from the multipliers of the first n rows in SUPPORT alone."""
+    support = ints(s, SUPPORT)
     rows, row_error, row_size = table(s, ROWS), floats(s, ROW_ERROR), floats(s, ROW_SIZE)
     weights, combined, low, high = floats(s, MULTIPLIERS), floats(s, COMBINED), table(s, LOW), table(s, HIGH)
     d = form.shape[0] - 1
@@ -120,14 +138,14 @@ def upper_bound(s: Directory, m: int, layer: int, form: Floats, error: float) ->
     for c in range(d + 1):
         combined[c] = form[c]
         gross += abs(form[c])
-    for k in range(m):
+    for j in range(n):
+        k = support[j]
         weight = weights[k]
-        if weight > 0.0:
-            terms += 2
-            off += weight * row_error[k]
-            gross += weight * row_size[k]
-            for c in range(d + 1):
-                combined[c] += weight * rows[k, c]
+        terms += 2
+        off += weight * row_error[k]
+        gross += weight * row_size[k]
+        for c in range(d + 1):
+            combined[c] += weight * rows[k, c]
     total = combined[d]
     for c in range(d):
         total += combined[c] * (high[layer, c] if combined[c] > 0.0 else low[layer, c])

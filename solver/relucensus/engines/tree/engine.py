@@ -21,11 +21,14 @@ from relucensus.engines.tree.cones import Cones, cones
 from relucensus.engines.tree.exact import Arbiter
 from relucensus.engines.tree.kinship import kinds
 from relucensus.engines.tree.leaf import EVERYTHING, MAPS, NOTHING
+from relucensus.engines.tree.part import Part, part_of_point
 from relucensus.engines.tree.search import run
 from relucensus.engines.tree.state import (
     ASK,
+    ASKED,
     AT,
     CANDIDATES,
+    CLAIMED,
     DECIDE,
     DEPTH,
     DIGESTS,
@@ -34,6 +37,8 @@ from relucensus.engines.tree.state import (
     FRAME_NEURON,
     FRAME_SYMBOL,
     FRAMES,
+    GIVEN,
+    INSIDE_POINT,
     KEPT_MAPS,
     KEPT_PATTERNS,
     LAYER,
@@ -42,19 +47,23 @@ from relucensus.engines.tree.state import (
     MET,
     MODE,
     PATTERNS,
+    PENDING,
     POINTS,
     POSITION,
     PREFIXES,
     REGIONS,
     SCREEN,
+    SPACE,
     STAGE,
     STARTS,
+    SYMBOL,
     SYMBOLS,
+    WANTED,
     WHICH,
     arrays_of,
 )
 from relucensus.residues import Residues, residues_of
-from relucensus.rounded import RoundedNetwork
+from relucensus.rounded import rounded_network
 from relucensus.theory import most_regions_after
 from relucensus.values.pattern import Cube
 from relucensus.values.problem import Budget, Definition, Problem
@@ -105,11 +114,12 @@ class Enumeration:
     def __init__(self, problem: Problem, cube: Cube, budget: Budget) -> None:
         self.problem, self.cube, self.budget = problem, cube, budget
         self.started, self.cpu = time.monotonic(), time.thread_time()
-        self.cones = _cones(problem)
+        self.cones = None if problem.certificate else _cones(problem)
         searched = self.cones.problem if self.cones else problem
-        self.rounded = _rounded(searched)
+        self.rounded = rounded_network(searched)
         mode = _mode(problem)
-        self.arrays = arrays_of(self.rounded, _kinds(searched), _ROOM if mode else 1)
+        self.arrays = arrays_of(self.rounded, _kinds(searched), _ROOM if mode else 1, certify=problem.certificate)
+        self.part = Part(cube, problem.network.inputs) if problem.certificate else None
         self.at = self.arrays[AT]
         self.at[DEPTH], self.at[MODE] = cube.depth, mode
         self.arrays[FORCED][: cube.depth] = np.frombuffer(cube.symbols, dtype=np.uint8)
@@ -122,7 +132,8 @@ class Enumeration:
     def settlement(self) -> Settlement:
         """Counts, and the cubes that are still open."""
         finished = self._search()
-        left = [] if finished else self._open()
+        depths = [] if finished else self._depths_left()
+        left = self._open(depths)
         counter = self.arbiter.counter
         return Settlement(
             regions=int(self.at[REGIONS]),
@@ -131,6 +142,7 @@ class Enumeration:
             affine_maps=frozenset(self.maps),
             mergeable=tuple(self.mergeable),
             seen=self.arrays[MET].tobytes(),
+            part=self.part.finished(self.arrays, depths) if self.part and self._went_on(depths) else b"",
             statistics=Statistics(
                 wall_seconds=time.monotonic() - self.started,
                 cpu_seconds=time.thread_time() - self.cpu,
@@ -170,11 +182,29 @@ class Enumeration:
         while status != DONE:
             status = run(table, residues, _STEPS, most)
             yield
-            if status == ASK:
-                self.arbiter.answer(self.arrays, self._asked())
-            if status != DONE and self._spent():
+            if status == ASK and self._answered():
+                table = directory(self.arrays)
+            if status != DONE and not self.at[PENDING] and self._spent():
                 break
         self.finished = status == DONE or bool(self.at[STAGE] == LEAF and self.at[FRAMES] == 0)
+
+    def _answered(self) -> bool:
+        """Answer what the search stopped for; whether arrays may have been replaced."""
+        wanted, record = self.at[WANTED], b""
+        if self.part is None or wanted == SYMBOL:
+            record = self.arbiter.answer(self.arrays, self._asked())
+        elif wanted == SPACE:
+            self.part.make_room(self.arrays)
+            return True
+        else:
+            if wanted == INSIDE_POINT:
+                record = self.arbiter.point_inside(self.arrays)
+            else:
+                record = self.arbiter.why_stable(self.arrays, int(self.at[ASKED]), int(self.at[CLAIMED]))
+            self.at[WANTED] = GIVEN
+        if self.part and record:
+            self.part.give(self.arrays, record)
+        return bool(record)
 
     def _spent(self) -> bool:
         """Whether to stop. Before the first division and the first region, the pulse alone does not stop the search.
@@ -205,28 +235,33 @@ class Enumeration:
             self.mergeable.append(Mergeable(pattern.tobytes(), digests[region]))
         self.at[KEPT_MAPS] = self.at[KEPT_PATTERNS] = 0
 
-    def _open(self) -> list[OpenCube]:
-        """The cubes that hold the regions not reached."""
-        symbols = self.arrays[SYMBOLS].tobytes()
+    def _depths_left(self) -> list[int]:
+        """The depths of the cubes that hold the regions not reached, in the order of the search.
+
+        They are that of the cell that the search is in, and those of the children kept for later.
+        """
+        depths = [1 + int(neuron) for neuron in self.arrays[FRAME_NEURON][: self.at[FRAMES]][::-1]]
+        if self.at[STAGE] == LEAF:
+            return depths
+        here = self._asked() if self.at[STAGE] == DECIDE else int(self.arrays[STARTS][self.at[LAYER]])
+        return [max(here, self.cube.depth), *depths]
+
+    def _open(self, depths: list[int]) -> list[OpenCube]:
+        """The cubes of these depths; the first one is the whole cube where the search is not yet deeper."""
+        symbols, frames = self.arrays[SYMBOLS].tobytes(), int(self.at[FRAMES])
         cubes = []
-        for k in range(int(self.at[FRAMES])):
-            neuron = int(self.arrays[FRAME_NEURON][k])
-            cubes.append(Cube(symbols[:neuron] + bytes((int(self.arrays[FRAME_SYMBOL][k]),))))
+        for k, depth in enumerate(reversed(depths)):
+            if k < frames:
+                cubes.append(Cube(symbols[: depth - 1] + bytes((int(self.arrays[FRAME_SYMBOL][k]),))))
+            else:
+                cubes.append(Cube(symbols[:depth]) if depth > self.cube.depth else self.cube)
         for layer, end in enumerate(self.arrays[STARTS][1:].tolist()):
-            self.arrays[PREFIXES][layer] += sum(cube.depth == end for cube in cubes)
-        if self.at[STAGE] != LEAF:
-            cubes.append(self._here(symbols))
+            self.arrays[PREFIXES][layer] += sum(cube.depth == end for cube in cubes[:frames])
         return [OpenCube(cube, 1, most_regions_after(self.problem.network, cube.depth)) for cube in cubes]
 
-    def _here(self, symbols: bytes) -> Cube:
-        """The cube of the cell that the search is in; the whole cube where that is not yet deeper."""
-        depth = self._asked() if self.at[STAGE] == DECIDE else int(self.arrays[STARTS][self.at[LAYER]])
-        return Cube(symbols[:depth]) if depth > self.cube.depth else self.cube
-
-
-@lru_cache(maxsize=4)
-def _rounded(problem: Problem) -> RoundedNetwork:
-    return RoundedNetwork.of(problem)
+    def _went_on(self, depths: list[int]) -> bool:
+        """Whether anything was found out of the cube."""
+        return depths != [self.cube.depth]
 
 
 @lru_cache(maxsize=4)
@@ -250,11 +285,16 @@ def _settled_point(problem: Problem, cube: Cube) -> Settlement:
     ledger = Ledger(preactivations, cube, cubes=1)
     pattern, _ = preactivations.pattern_at(RationalPoint.from_floats(preactivations.box.middle))
     ledger.add([pattern] if cube.contains(pattern) else [])
-    return ledger.settlement(())
+    settlement = ledger.settlement(())
+    if not problem.certificate:
+        return settlement
+    return replace(settlement, part=part_of_point(preactivations.starts, cube, pattern))
 
 
 def _mode(problem: Problem) -> int:
     if Definition.CLOSED_LINEAR_REGIONS in problem.definitions:
+        return EVERYTHING
+    if problem.certificate and Definition.LINEAR_REGIONS in problem.definitions:
         return EVERYTHING
     wanted = {Definition.LINEAR_REGIONS, Definition.AFFINE_PIECES} & set(problem.definitions)
     return MAPS if wanted else NOTHING

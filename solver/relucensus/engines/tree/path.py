@@ -39,6 +39,7 @@ from relucensus.engines.tree.state import (
     ROW_ERROR,
     ROW_NEURON,
     ROW_OFF,
+    ROW_SCALE,
     ROW_SIZE,
     ROWS,
     SIDES,
@@ -161,7 +162,9 @@ def _add_row(s: Directory, i: int, symbol: int) -> None:
     row_error[m] = error
     row_size[m] = size
     row_neuron[m] = i
-    floats(s, ROW_OFF)[m] = floats(s, OFF)[i] * scale_of(s, i)
+    scale = scale_of(s, i)
+    floats(s, ROW_OFF)[m] = floats(s, OFF)[i] * scale
+    floats(s, ROW_SCALE)[m] = scale
     at[COUNT] += 1
 
 

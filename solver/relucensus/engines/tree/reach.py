@@ -8,11 +8,14 @@ import numpy as np
 
 from relucensus.compiled import Directory, Floats, floats, ints, kernel, table
 from relucensus.engines.tree import interior, simplex
-from relucensus.engines.tree.bounds import copy, doubt, slack, upper_bound, value_at, within
+from relucensus.engines.tree.bounds import copy, doubt, scale_of, slack, support_of, upper_bound, value_at, within
+from relucensus.engines.tree.log import put_bound, shown_below
 from relucensus.engines.tree.state import (
+    ASKED,
     AT,
     BOUNDS,
     BOX,
+    CERTIFY,
     CORNER,
     COST,
     FORM,
@@ -28,7 +31,7 @@ from relucensus.engines.tree.state import (
     ROWS,
     TOUCHES,
 )
-from relucensus.engines.tree.ties import tied
+from relucensus.engines.tree.ties import keep_tie, tied
 
 EMPTY: Final = 0
 FOUND: Final = 1
@@ -57,12 +60,11 @@ def beyond(s: Directory, where: tuple[int, int], form: tuple[Floats, float, floa
 
 @kernel
 def _beyond_by_steps(s: Directory, where: tuple[int, int], form: tuple[Floats, float, float], out: Floats) -> int:
-    m, layer = where
     values, error, size = form
-    code = interior.climb(s, table(s, ROWS)[:m], values, 4.0 * doubt(error, size, out.shape[0]))
+    code = interior.climb(s, table(s, ROWS)[: where[0]], values, 4.0 * doubt(error, size, out.shape[0]))
     if code == interior.BEYOND:
         return _inner(s, where, form, (floats(s, INSIDE), floats(s, CORNER)), out)
-    if code == interior.BELOW and upper_bound(s, m, layer, values, error) < 0.0:
+    if code == interior.BELOW and _is_below(s, where, values, error):
         return EMPTY
     return UNSURE
 
@@ -70,15 +72,14 @@ def _beyond_by_steps(s: Directory, where: tuple[int, int], form: tuple[Floats, f
 @kernel
 def _beyond_by_pivots(s: Directory, where: tuple[int, int], form: tuple[Floats, float, float], out: Floats) -> int:
     at, cost, multipliers, corner = ints(s, AT), floats(s, COST), floats(s, MULTIPLIERS), floats(s, CORNER)
-    m, layer = where
     values, error, size = form
-    d = out.shape[0]
+    m, d = where[0], out.shape[0]
     simplex.load(s, table(s, ROWS), m, values)
     margin = 4.0 * doubt(error, size, d)
     status = simplex.improve(s, m, d, -margin)
     while status == simplex.BELOW and margin < np.inf:
         simplex.multipliers(s, m, d, multipliers)
-        if upper_bound(s, m, layer, values, error) < 0.0:
+        if _is_below(s, where, values, error):
             return EMPTY
         margin = max(2.0 * margin, 4.0 * abs(cost[-1]))
         status = simplex.improve(s, m, d, -margin)
@@ -88,12 +89,14 @@ def _beyond_by_pivots(s: Directory, where: tuple[int, int], form: tuple[Floats, 
     if cost[-1] > margin:
         return _inner(s, where, form, (floats(s, POINT), corner), out)
     simplex.multipliers(s, m, d, multipliers)
-    if upper_bound(s, m, layer, values, error) < 0.0:
+    if _is_below(s, where, values, error):
         return EMPTY
     if at[HOMOGENEOUS]:
         positive = tied(s, form)
         if positive >= 0:
             at[TOUCHES] = positive < 2
+            if at[CERTIFY]:
+                keep_tie(s, d)
             return EMPTY
     return centre(s, where, form, out)[0]
 
@@ -181,7 +184,7 @@ def centre(s: Directory, where: tuple[int, int], form: tuple[Floats, float, floa
     if weights[m] > 0.0:
         for k in range(m):
             weights[k] /= weights[m]
-        if upper_bound(s, m, layer, values, error) < 0.0:
+        if _is_below(s, where, values, error):
             return EMPTY, 0.0
     return UNSURE, 0.0
 
@@ -199,7 +202,7 @@ def tighten(s: Directory, m: int, layer: int) -> None:
         floats(s, FORM),
         floats(s, MULTIPLIERS),
     )
-    d = low.shape[1]
+    d, certify = low.shape[1], ints(s, AT)[CERTIFY]
     for c in range(d + 1):
         form[c] = 0.0
     for c in range(d):
@@ -209,7 +212,10 @@ def tighten(s: Directory, m: int, layer: int) -> None:
             simplex.load(s, rows, m, form)
             if simplex.improve(s, m, d, -np.inf) == simplex.FEASIBLE:
                 simplex.multipliers(s, m, d, multipliers)
-                most = upper_bound(s, m, layer, form, 0.0)
+                if certify:
+                    most = put_bound(s, (support_of(s, m), layer), (c, side), form)
+                else:
+                    most = upper_bound(s, m, layer, form, 0.0)
                 if abs(most) < _BESIDE:
                     continue
                 if side:
@@ -217,6 +223,15 @@ def tighten(s: Directory, m: int, layer: int) -> None:
                 else:
                     low[layer, c] = max(low[layer, c], -most)
         form[c] = 0.0
+
+
+@kernel
+def _is_below(s: Directory, where: tuple[int, int], form: Floats, error: float) -> bool:
+    """Whether MULTIPLIERS prove the form negative on the cell; with a log they become the evidence."""
+    at = ints(s, AT)
+    if at[CERTIFY]:
+        return shown_below(s, (support_of(s, where[0]), where[1]), form, error, scale_of(s, at[ASKED]))
+    return bool(upper_bound(s, where[0], where[1], form, error) < 0.0)
 
 
 @kernel

@@ -9,30 +9,33 @@ from __future__ import annotations
 
 from typing import Final
 
-from relucensus.compiled import Directory, Floats, entry, floats, ints, kernel, symbols, table
-from relucensus.engines.tree.bounds import copy, doubt, oriented, value_at
+from relucensus.compiled import Directory, entry, floats, ints, kernel, symbols, table
+from relucensus.engines.tree.bounds import copy
+from relucensus.engines.tree.deciding import symbol_of
+from relucensus.engines.tree.explaining import enclose_shown, log_stable
 from relucensus.engines.tree.forms import constant_symbol, note_dead, prepare
 from relucensus.engines.tree.leaf import record
-from relucensus.engines.tree.path import accept, backtrack, divide, finish_layer, keep
-from relucensus.engines.tree.polygon import begin, enclose, middle_of, settle_apart, symbol_on
-from relucensus.engines.tree.reach import EMPTY, FOUND, UNSURE, beyond, centre, mixed_with, tighten
+from relucensus.engines.tree.log import has_room, put, put_entry, put_region
+from relucensus.engines.tree.path import backtrack, divide, finish_layer, keep
+from relucensus.engines.tree.polygon import begin, enclose, middle_of, settle_apart
+from relucensus.engines.tree.reach import tighten
 from relucensus.engines.tree.state import (
     ACTIVE,
-    ANSWER,
     ASK,
     AT,
-    BLIND,
     BOX,
     CANDIDATES,
+    CERTIFY,
     CORNER,
     COUNT,
     DECIDE,
+    DEPTH,
     DIVIDED,
     DONE,
     ENTER,
     ENTERED,
     ERROR,
-    FORM,
+    FORCED,
     FORMS,
     FRESH,
     FULL,
@@ -40,8 +43,6 @@ from relucensus.engines.tree.state import (
     HIGH,
     HOMOGENEOUS,
     INACTIVE,
-    KIN,
-    KIND,
     LAYER,
     LEAF,
     LOW,
@@ -49,24 +50,23 @@ from relucensus.engines.tree.state import (
     MIDDLE,
     MODE,
     NUMBERS,
+    PENDING,
     PLANAR,
     POINT,
     POSITION,
     REACH,
     REGIONS,
-    ROW_NEURON,
     RUNNING,
     SCREEN,
     SEEN,
-    SIDES,
     STAGE,
     STARTS,
     STEPS,
     SYMBOLS,
     TOUCHES,
     UNKNOWN,
-    VALID,
 )
+from relucensus.proof import certificate
 
 _MOST_TIGHTENED: Final = 12
 
@@ -74,25 +74,32 @@ _MOST_TIGHTENED: Final = 12
 @kernel
 def search(s: Directory, steps: int) -> int:
     """Go on for so many steps: DONE, ASK (answer it in ``at[ANSWER]``), LEAF (record it, then go on) or RUNNING."""
-    at, starts = ints(s, AT), ints(s, STARTS)
+    at, layers = ints(s, AT), ints(s, STARTS).shape[0] - 1
     for _ in range(steps):
-        if at[STAGE] == ENTER:
-            if at[LAYER] == starts.shape[0] - 1:
-                at[STAGE] = LEAF
-                return LEAF
-            _enter(s)
-        elif at[STAGE] == LEAF:
-            if not backtrack(s):
-                return DONE
-        elif at[STAGE] == SCREEN:
-            if not _screen(s):
-                return ASK
-        elif not _decide(s):
+        if at[STAGE] == ENTER and at[LAYER] == layers:
+            at[STAGE] = LEAF
+            return LEAF
+        if not _step(s):
             return ASK
         if at[STAGE] == DONE:
             return DONE
     _pause(s)
     return RUNNING
+
+
+@kernel
+def _step(s: Directory) -> bool:
+    """One step of the search; False where something has to be answered first."""
+    at = ints(s, AT)
+    if at[STAGE] == ENTER:
+        return _enter(s)
+    if at[STAGE] == SCREEN:
+        return _screen(s)
+    if at[STAGE] == DECIDE:
+        return _decide(s)
+    if not backtrack(s):
+        at[STAGE] = DONE
+    return True
 
 
 @kernel
@@ -104,44 +111,67 @@ def _pause(s: Directory) -> None:
 
 
 @kernel
-def _enter(s: Directory) -> None:
-    """Make the layer's forms, and a box around the cell where that saves programs."""
-    at, starts, box, low, high, point, numbers = (
-        ints(s, AT),
-        ints(s, STARTS),
-        table(s, BOX),
-        table(s, LOW),
-        table(s, HIGH),
-        floats(s, POINT),
-        ints(s, NUMBERS),
-    )
+def _enter(s: Directory) -> bool:
+    """Make the layer's forms, and a box around the cell where that saves programs; False without room in the log."""
+    at, starts = ints(s, AT), ints(s, STARTS)
     layer = at[LAYER]
+    if at[CERTIFY]:
+        if not has_room(s, 2 * _MOST_TIGHTENED + 2):
+            return False
+        put_entry(s)
     if layer > 0:
         prepare(s, layer)
         if layer == 1 and at[HOMOGENEOUS]:
             note_dead(s)
     elif at[PLANAR]:
         begin(s)
-    numbers[layer] = 0
+    ints(s, NUMBERS)[layer] = 0
     at[POSITION] = starts[layer]
     at[STAGE] = SCREEN
     if at[PLANAR]:
-        enclose(s)
-        _intervals(s, layer)
-        if not settle_apart(s):
-            at[STAGE] = DONE
+        _enter_polygon(s, layer)
+    else:
+        _enter_cell(s, layer)
+    return True
+
+
+@kernel
+def _enter_polygon(s: Directory, layer: int) -> None:
+    """Decide what a box around the polygon decides; with a log, a box whose bounds have multipliers."""
+    at = ints(s, AT)
+    if at[CERTIFY]:
+        _inherit_box(s, layer)
+        if _intervals(s, layer) > 2:
+            enclose_shown(s)
+            _intervals(s, layer)
+        settle_apart(s)
         return
+    enclose(s)
+    _intervals(s, layer)
+    if not settle_apart(s):
+        at[STAGE] = DONE
+
+
+@kernel
+def _enter_cell(s: Directory, layer: int) -> None:
+    at, point = ints(s, AT), floats(s, POINT)
     d = point.shape[0]
-    before = max(0, layer - 1)
-    for c in range(d):
-        low[layer, c] = low[before, c] if layer else box[0, c]
-        high[layer, c] = high[before, c] if layer else box[1, c]
+    _inherit_box(s, layer)
     left = _intervals(s, layer)
     if at[COUNT] > 0 and d <= _MOST_TIGHTENED and left > 2 * d:
         tighten(s, at[COUNT], layer)
         at[LPS] += 2 * d
         _intervals(s, layer)
     copy(point, table(s, ENTERED)[layer])
+
+
+@kernel
+def _inherit_box(s: Directory, layer: int) -> None:
+    """Begin with the box of the layer below, or with the whole box."""
+    box, low, high = table(s, BOX), table(s, LOW), table(s, HIGH)
+    for c in range(low.shape[1]):
+        low[layer, c] = low[layer - 1, c] if layer else box[0, c]
+        high[layer, c] = high[layer - 1, c] if layer else box[1, c]
 
 
 @kernel
@@ -195,15 +225,11 @@ def _screen(s: Directory) -> bool:
     layer = at[LAYER]
     for i in range(at[POSITION], starts[layer + 1]):
         if at[PLANAR] and abs(middle[i]) > reach[i]:
+            if at[CERTIFY] and not _log_apart(s, i):
+                return True
             continue
         at[POSITION] = i
-        at[TOUCHES] = 0
-        symbol = constant_symbol(s, i)
-        if symbol == UNKNOWN and abs(middle[i]) > reach[i]:
-            symbol = ACTIVE if middle[i] > 0.0 else INACTIVE
-        has[i] = 0
-        if symbol == UNKNOWN:
-            symbol = _symbol(s, i)
+        symbol = _screened(s, i)
         if symbol == UNKNOWN:
             return False
         if symbol == DIVIDED:
@@ -220,6 +246,27 @@ def _screen(s: Directory) -> bool:
 
 
 @kernel
+def _screened(s: Directory, i: int) -> int:
+    """The row's symbol on the cell in which the layer was entered, or DIVIDED, logged; UNKNOWN where to ask."""
+    at, middle, reach = ints(s, AT), floats(s, MIDDLE), floats(s, REACH)
+    if at[CERTIFY] and not has_room(s, 2):
+        return UNKNOWN
+    at[TOUCHES] = 0
+    symbol = constant_symbol(s, i)
+    if symbol == UNKNOWN and abs(middle[i]) > reach[i]:
+        symbol = ACTIVE if middle[i] > 0.0 else INACTIVE
+    symbols(s, HAS)[i] = 0
+    if symbol != UNKNOWN:
+        if at[CERTIFY]:
+            put(s, certificate.BOX_ACTIVE if symbol else certificate.BOX_INACTIVE)
+        return symbol
+    symbol = symbol_of(s, i)
+    if at[CERTIFY] and symbol != UNKNOWN and not _log_found(s, i, symbol, certificate.CANDIDATE):
+        return UNKNOWN
+    return symbol
+
+
+@kernel
 def _decide(s: Directory) -> bool:
     """Decide the layer's candidates from the position on; False where one needs an answer."""
     at, starts, candidates, numbers = ints(s, AT), ints(s, STARTS), ints(s, CANDIDATES), ints(s, NUMBERS)
@@ -227,9 +274,11 @@ def _decide(s: Directory) -> bool:
     start = starts[layer]
     while at[POSITION] < numbers[layer]:
         i = candidates[start + at[POSITION]]
+        if at[CERTIFY] and not has_room(s, 2):
+            return False
         at[TOUCHES] = 0
-        symbol = _symbol(s, i)
-        if symbol == UNKNOWN:
+        symbol = symbol_of(s, i)
+        if symbol == UNKNOWN or (at[CERTIFY] and not _log_found(s, i, symbol, certificate.DIVIDED)):
             return False
         if symbol == DIVIDED:
             divide(s, i)
@@ -241,99 +290,26 @@ def _decide(s: Directory) -> bool:
 
 
 @kernel
-def _symbol(s: Directory, i: int) -> int:
-    """The row's symbol on the cell, or DIVIDED with points of both sides in SIDES, or UNKNOWN."""
-    at = ints(s, AT)
-    at[FRESH] = 0
-    if at[PLANAR]:
-        return symbol_on(s, i)
-    if at[ANSWER]:
-        return accept(s)
-    known = _kin_symbol(s, i) if at[KIN] else UNKNOWN
-    return known if known != UNKNOWN else _symbol_by_programs(s, i)
+def _log_apart(s: Directory, i: int) -> bool:
+    """Log the symbol that the box gave to a row; False, and the end of the search, where the cube has the other one.
+
+    The log has room for a byte a row wherever it has room for evidence.
+    """
+    at, now = ints(s, AT), symbols(s, SYMBOLS)
+    put(s, certificate.BOX_ACTIVE if now[i] else certificate.BOX_INACTIVE)
+    if i < at[DEPTH] and symbols(s, FORCED)[i] != now[i]:
+        at[STAGE] = DONE
+        return False
+    return True
 
 
 @kernel
-def _kin_symbol(s: Directory, i: int) -> int:
-    """The row's symbol where a row that it is a multiple of has divided a cell above; UNKNOWN if none has."""
-    at, kind, neuron, now = ints(s, AT), ints(s, KIND), ints(s, ROW_NEURON), symbols(s, SYMBOLS)
-    for k in range(at[COUNT]):
-        if kind[neuron[k]] | 1 == kind[i] | 1:
-            at[TOUCHES] = 1
-            return int(now[neuron[k]] ^ ((kind[neuron[k]] ^ kind[i]) & 1))
-    return UNKNOWN
-
-
-@kernel
-def _symbol_by_programs(s: Directory, i: int) -> int:
-    at, point, sides, seen, has, values = (
-        ints(s, AT),
-        floats(s, POINT),
-        table(s, SIDES),
-        table(s, SEEN),
-        symbols(s, HAS),
-        floats(s, FORM),
-    )
-    d = point.shape[0]
-    error, size = oriented(s, i, 1.0, values)
-    here = value_at(values, point)
-    if at[BLIND] or abs(here) <= doubt(error, size, d) or size == 0.0:
-        return _symbol_blind(s, (error, size))
-    mine = 1 if here > 0.0 else 0
-    for c in range(d + 1):
-        values[c] *= -1.0 if mine else 1.0
-    form = (values, error, size)
-    other = sides[1 - mine]
-    copy(point, sides[mine])
-    at[VALID] = 3
-    if has[i] and mixed_with(s, at[COUNT], form, seen[i], other):
-        return DIVIDED
-    if d > _MOST_TIGHTENED and _seen_beyond(s, form, other):
-        at[FRESH] = at[STAGE] == SCREEN
-        return DIVIDED
-    at[LPS] += 1
-    code = beyond(s, (at[COUNT], at[LAYER]), form, other)
-    if code == FOUND:
-        at[FRESH] = 1
-        return DIVIDED
-    return UNKNOWN if code == UNSURE else mine
-
-
-@kernel
-def _seen_beyond(s: Directory, form: tuple[Floats, float, float], other: Floats) -> bool:
-    """Whether a point known from this layer lies beyond the row's hyperplane; it goes to CORNER."""
-    at, candidates, entered = ints(s, AT), ints(s, CANDIDATES), table(s, ENTERED)
-    seen, has, corner = table(s, SEEN), symbols(s, HAS), floats(s, CORNER)
-    layer = at[LAYER]
-    start = ints(s, STARTS)[layer]
-    for k in range(ints(s, NUMBERS)[layer]):
-        i = candidates[start + k]
-        if has[i] and mixed_with(s, at[COUNT], form, seen[i], other):
-            copy(seen[i], corner)
-            return True
-    copy(entered[layer], corner)
-    return mixed_with(s, at[COUNT], form, corner, other)
-
-
-@kernel
-def _symbol_blind(s: Directory, sizes: tuple[float, float]) -> int:
-    """The same without an inner point of the cell, or with one on the row's hyperplane."""
-    at, sides, values = ints(s, AT), table(s, SIDES), floats(s, FORM)
-    error, size = sizes
-    if size == 0.0:
-        return UNKNOWN
-    where = (at[COUNT], at[LAYER])
-    at[LPS] += 2
-    positive = centre(s, where, (values, error, size), sides[1])[0]
-    if positive == EMPTY:
-        return INACTIVE
-    for c in range(values.shape[0]):
-        values[c] = -values[c]
-    negative = centre(s, where, (values, error, size), sides[0])[0]
-    if negative == EMPTY:
-        return ACTIVE
-    at[VALID] = 3
-    return DIVIDED if positive == FOUND and negative == FOUND else UNKNOWN
+def _log_found(s: Directory, i: int, symbol: int, divided: int) -> bool:
+    """Log what was found of a row, the byte given where it divides; False where evidence has to be asked for."""
+    if symbol == DIVIDED:
+        put(s, divided)
+        return True
+    return log_stable(s, i, symbol)
 
 
 @entry
@@ -342,14 +318,18 @@ def run(s: Directory, residues: Directory, steps: int, most: int) -> int:
     at = ints(s, AT)
     goal = at[STEPS] + steps
     while at[STEPS] < goal:
-        status = search(s, 64)
+        status = LEAF if at[PENDING] else search(s, 64)
         at[STEPS] += 64
         if status != LEAF:
             if status != RUNNING:
                 return status
         else:
-            if at[PLANAR] and at[MODE]:
+            if at[PLANAR] and (at[MODE] or at[CERTIFY]):
                 middle_of(s)
+            at[PENDING] = at[CERTIFY]
+            if at[CERTIFY] and not (has_room(s, 2) and put_region(s)):
+                return ASK
+            at[PENDING] = 0
             room = record(s, residues)
             if at[REGIONS] >= most or not room:
                 return FULL

@@ -133,6 +133,19 @@ PREFIXES: Final = next(_number)
 MET: Final = next(_number)
 AT: Final = next(_number)
 
+# The log of the search (`log`): its bytes, the bytes of the evidence found last, and room to turn numbers into bytes.
+# ROW_SCALE (M,): the power of two by which the path's row was scaled. SUPPORT (M,): the rows with a multiplier, CHOSEN
+# (M,): these multipliers as they are written.
+LOG: Final = next(_number)
+EVIDENCE: Final = next(_number)
+DOUBLE: Final = next(_number)
+DOUBLE_BYTES: Final = next(_number)
+SINGLE: Final = next(_number)
+SINGLE_BYTES: Final = next(_number)
+ROW_SCALE: Final = next(_number)
+CHOSEN: Final = next(_number)
+SUPPORT: Final = next(_number)
+
 # The regions reached and kept (`leaf`).
 DIGESTS: Final = next(_number)
 PATTERNS: Final = next(_number)
@@ -166,17 +179,28 @@ PLANAR: Final = next(_place)
 KIN: Final = next(_place)
 BASE: Final = next(_place)
 SIZE: Final = next(_place)
+CERTIFY: Final = next(_place)
+LOGGED: Final = next(_place)
+ENTRY: Final = next(_place)
+PROOF: Final = next(_place)
+ASKED: Final = next(_place)
+CLAIMED: Final = next(_place)
+PENDING: Final = next(_place)
+WANTED: Final = next(_place)
 PLACES: Final = next(_place)
 
 ENTER, SCREEN, DECIDE, LEAF, DONE, ASK, RUNNING, FULL = range(8)
+SYMBOL, WHY_INACTIVE, WHY_ACTIVE, INSIDE_POINT, SPACE, GIVEN = range(6)
 INACTIVE, ACTIVE, DIVIDED, UNKNOWN = range(4)
 TIED: Final = 16
 MOST_PLANAR_ROWS: Final = 4096
+_LOG_BYTES: Final = 2**20
+_LOG_PIECES: Final = 64
 
 Arrays = dict[int, NDArray[Any]]
 
 
-def arrays_of(rounded: RoundedNetwork, kind: NDArray[np.int64], room: int) -> Arrays:
+def arrays_of(rounded: RoundedNetwork, kind: NDArray[np.int64], room: int, *, certify: bool = False) -> Arrays:
     """The arrays of a search in the whole box, with room to keep so many regions at a time; `kind` as in `kinship`."""
     layers = rounded.hidden
     starts = np.cumsum([0, *(len(layer.bias) for layer in layers)]).astype(np.int64)
@@ -196,6 +220,7 @@ def arrays_of(rounded: RoundedNetwork, kind: NDArray[np.int64], room: int) -> Ar
     d, rows = len(rounded.lower), int(starts[-1])
     arrays[AT][KIN] = len(set((kind | 1).tolist())) < rows
     arrays[AT][PLANAR] = d == 2 and rows <= MOST_PLANAR_ROWS
+    arrays[AT][CERTIFY] = certify
     shares = np.random.default_rng(1).uniform(0.5, 1.5, len(rounded.output.bias))
     return (
         arrays
@@ -206,6 +231,7 @@ def arrays_of(rounded: RoundedNetwork, kind: NDArray[np.int64], room: int) -> Ar
         | _room(d, rows)
         | _path(d, rows, len(layers))
         | _leaves(d, rows, room)
+        | _log(d, rows, certify=certify)
         | {OUTPUT: np.stack([shares @ rounded.output.weights, shares @ np.abs(rounded.output.weights)])}
     )
 
@@ -350,4 +376,21 @@ def _leaves(d: int, rows: int, room: int) -> Arrays:
         POINTS: np.zeros((room, d)),
         SLOPE: np.zeros(rows),
         SLOPE_GROSS: np.zeros(rows),
+    }
+
+
+def _log(d: int, rows: int, *, certify: bool) -> Arrays:
+    """Room for the log: evidence has a multiplier of at most 17 bytes for every row of the path."""
+    evidence = (64 + 17 * rows + 12 * d) if certify else 0
+    double, single = np.zeros(1), np.zeros(1, dtype=np.float32)
+    return {
+        LOG: _bytes(_LOG_PIECES * (evidence + 24) + (_LOG_BYTES if certify else 0)),
+        EVIDENCE: _bytes(evidence),
+        DOUBLE: double,
+        DOUBLE_BYTES: double.view(np.uint8),
+        SINGLE: single,
+        SINGLE_BYTES: single.view(np.uint8),
+        ROW_SCALE: np.ones(rows + 1),
+        CHOSEN: np.zeros(rows + 2),
+        SUPPORT: _ints(rows + 2),
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from relucensus.compiled import Directory, Floats, floats, ints, kernel, symbols, table
+from relucensus.engines.tree.log import add_number, begin_evidence
 from relucensus.engines.tree.state import (
     AT,
     BOUNDS,
@@ -26,6 +27,7 @@ from relucensus.engines.tree.state import (
     TIED,
     UPPER,
 )
+from relucensus.proof import certificate
 
 _UNIT: Final = 2.0**-52
 
@@ -55,6 +57,21 @@ def tied(s: Directory, form: tuple[Floats, float, float]) -> int:
     for k in range(used):
         positive += solve[1, k] > solve[3, 0]
     return positive
+
+
+@kernel
+def keep_tie(s: Directory, d: int) -> None:
+    """Make the rows with a weight the evidence; the weights make the basic coordinates vanish."""
+    column, used = ints(s, COLUMN), 0
+    for j in range(d):
+        used += column[j] >= d
+    begin_evidence(s, certificate.KIND_SOLVED, used)
+    for j in range(d):
+        if column[j] >= d:
+            add_number(s, column[j] - d)
+    for c in range(d):
+        if _is_basic(s, c, d):
+            add_number(s, c)
 
 
 @kernel

@@ -1,0 +1,176 @@
+"""The verbs of the command line for geometry: picture, geometry, distance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from relucensus_client import _parts
+from relucensus_client._answers import Problem
+from relucensus_client._cli_domain import Lower, PropertyFile, SliceFile, Upper, given_domain
+from relucensus_client._cli_options import (
+    Activation,
+    ApiKey,
+    AsJson,
+    MostRegions,
+    Seconds,
+    errors_as_exit_status,
+    print_document,
+)
+from relucensus_client._client import Client, Job
+from relucensus_client._errors import InvalidArgument, JobFailed
+from relucensus_client._model_source import model_file
+from relucensus_client._models import Distances, Geometry
+from relucensus_client._picture import Picture
+from relucensus_client._report import distances_text, geometry_text
+from relucensus_client._requests import CountOptions, count_request, points_document
+
+OptionalModel = Annotated[
+    str | None, typer.Argument(metavar="MODEL", help="ONNX, safetensors or state_dict (.pt) file.")
+]
+OfJob = Annotated[str | None, typer.Option("--job", help="Of this job of a service, not of MODEL.")]
+Url = Annotated[str | None, typer.Option("--url", help="Address of the service.")]
+
+
+def picture(  # noqa: PLR0913 - one parameter per option
+    model: OptionalModel = None,
+    *,
+    output: Annotated[str, typer.Option("--output", help="File to write: .png, .svg or .json.")],
+    lower: Lower = None,
+    upper: Upper = None,
+    slice_: SliceFile = None,
+    vnnlib: PropertyFile = None,
+    seconds: Seconds = None,
+    regions: MostRegions = None,
+    activation: Activation = None,
+    colour: Annotated[
+        str | None, typer.Option("--colour", help="Colour by region, output, layer or map, or none.")
+    ] = None,
+    of_output: Annotated[int | None, typer.Option("--of-output", help="Whose value colours show.")] = None,
+    decision: Annotated[bool, typer.Option("--decision", help="Draw the decision boundary.")] = False,
+    theme: Annotated[str | None, typer.Option("--theme", help="light or dark.")] = None,
+    width: Annotated[int | None, typer.Option("--width", help="Pixels.")] = None,
+    height: Annotated[int | None, typer.Option("--height", help="Pixels.")] = None,
+    job_id: OfJob = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Draw the regions of MODEL where one or two inputs vary, in this process, or those of a job of a service."""
+    options: dict[str, Any] = {
+        "colour": colour,
+        "output": of_output,
+        "decision": decision or None,
+        "theme": theme,
+        "width": width,
+        "height": height,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    of_model = (model, lower, upper, slice_, vnnlib, seconds, regions, activation)
+    with errors_as_exit_status():
+        if job_id is not None:
+            with Client(url, api_key=api_key) as client:
+                _job(client, job_id, of_model).save_picture(output, **given)
+        else:
+            request = _request(model, url, (lower, upper, slice_, vnnlib), (seconds, regions, activation))
+            Picture(_in_process("picture", str(model), request)).save(output, **given)
+    typer.echo(f"the picture is written to {output}", err=True)
+
+
+def geometry(  # noqa: PLR0913 - one parameter per option
+    model: OptionalModel = None,
+    *,
+    lower: Lower = None,
+    upper: Upper = None,
+    slice_: SliceFile = None,
+    vnnlib: PropertyFile = None,
+    seconds: Seconds = None,
+    regions: MostRegions = None,
+    activation: Activation = None,
+    volumes: Annotated[
+        str, typer.Option("--volumes", help="Volumes of the regions too: float, or exact as fractions.")
+    ] = "none",
+    job_id: OfJob = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the regions of MODEL where one to three inputs vary: boundaries, volumes, breakpoints along a line."""
+    of_model = (model, lower, upper, slice_, vnnlib, seconds, regions, activation)
+    with errors_as_exit_status():
+        if job_id is not None:
+            with Client(url, api_key=api_key) as client:
+                found = _job(client, job_id, of_model).geometry(volumes=volumes)
+        else:
+            request = _request(model, url, (lower, upper, slice_, vnnlib), (seconds, regions, activation))
+            document = _in_process("geometry", str(model), request | {"volumes": volumes})
+            found = Geometry.model_validate(document)
+        print_document(found.to_json()) if as_json else typer.echo(geometry_text(found))
+
+
+def distance(  # noqa: PLR0913 - one parameter per option
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file, or the digest of one on the service.")],
+    *,
+    points: Annotated[str, typer.Option("--points", help="JSON file: a list of inputs, each a list of numbers.")],
+    exact: Annotated[bool, typer.Option("--exact", help="Exact squares too, of at most 16 points.")] = False,
+    activation: Activation = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how far inputs are from the nearest boundary of their region, in this process or on a service."""
+    with errors_as_exit_status():
+        inputs = _points(points)
+        if url is not None:
+            with Client(url, api_key=api_key) as client:
+                found = client.distances(model, inputs, exact=exact, activation=activation)
+        else:
+            request: dict[str, Any] = {"points": inputs, "exact": exact}
+            request |= {} if activation is None else {"activation": activation}
+            found = Distances.model_validate(_in_process("distances", model, request))
+        print_document(found.to_json()) if as_json else typer.echo(distances_text(found))
+
+
+def _job(client: Client, job_id: str, of_model: tuple[Any, ...]) -> Job:
+    if any(given is not None for given in of_model):
+        raise InvalidArgument("--job has its model, domain and limits already; needed is --job or MODEL")
+    return client.job(job_id)
+
+
+def _request(
+    model: str | None,
+    url: str | None,
+    domain: tuple[str | None, str | None, str | None, str | None],
+    limits: tuple[float | None, int | None, str | None],
+) -> dict[str, Any]:
+    if model is None or url is not None:
+        raise InvalidArgument("needed is MODEL, for this process, or --job, with its --url")
+    seconds, regions, activation = limits
+    options: CountOptions = {"seconds": seconds, "regions": regions, "activation": activation}
+    return count_request(None, None, options, given_domain(*domain))
+
+
+def _points(path: str) -> list[list[float]]:
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidArgument(f"--points: {path} cannot be read as JSON: {error}") from None
+    return points_document(document)
+
+
+def _in_process(verb: str, path: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of the solver in this process.
+
+    Raises:
+        JobFailed: the model or the request is refused.
+    """
+    model = model_file(path)
+    if model.digest:
+        raise InvalidArgument(f"{path} names a model that a service keeps; say which with --url, or give the file")
+    answer = _parts.load(_parts.IN_PROCESS, verb)(model.data, request)
+    if answer["error"] is not None:
+        raise JobFailed(Problem.model_validate(answer["error"]))
+    result: dict[str, Any] = answer["result"]
+    return result

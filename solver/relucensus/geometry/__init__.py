@@ -1,0 +1,1 @@
+"""Regions as geometry: polygons, breakpoints, volumes, boundaries, and distances to them."""

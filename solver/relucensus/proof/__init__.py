@@ -1,0 +1,1 @@
+"""Certificates of counts: their format, and the checker, which shares no reasoning with the engines."""
