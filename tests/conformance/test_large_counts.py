@@ -14,7 +14,7 @@ rng = np.random.default_rng(0)
 hyperplanes = (rng.normal(size=(20, 20)), rng.normal(size=20) / 1000)
 network = Network.from_arrays([hyperplanes, (np.ones((1, 20)), [0])])
 result = count_regions(Problem(network, Box.from_bounds(-1, 1, 20), ("activation_regions",)), engine="tree")
-print(next(iter(result.counts.values())).value, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(next(iter(result.counts.values())).value, result.statistics.peak_memory_bytes)
 """
 
 

@@ -20,6 +20,7 @@ import pytest
 CASES = Path(__file__).parents[1] / "cases"
 RELUCENSUS = Path(sys.executable).with_name("relucensus")
 PATIENCE = 90.0
+SHORT_LEASES = {"RELUCENSUS_LEASE_SECONDS": "4", "RELUCENSUS_HEARTBEAT_SECONDS": "0.5"}
 
 
 @dataclass
@@ -52,8 +53,8 @@ class Service:
     started: Started
     client: httpx.Client
 
-    def post(self, model: str, *, wait: int = 60, **request: Any) -> httpx.Response:
-        files = {"model": (model, (CASES / model).read_bytes())}
+    def post(self, model: str, file: bytes | None = None, *, wait: int = 60, **request: Any) -> httpx.Response:
+        files = {"model": (model, file or (CASES / model).read_bytes())}
         return self.client.post(
             "/count", files=files, data={"request": json.dumps(request)}, headers={"Prefer": f"wait={wait}"}
         )
@@ -112,12 +113,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture
-def own_service(tmp_path: Path) -> Iterator[Callable[[], Service]]:
-    """Start a service on this test's own data directory; again after it was killed."""
+def own_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Start a service on this test's own data directory, with short leases; again after it was killed.
+
+    More variables of its environment are given by name.
+    """
     services: list[Service] = []
 
-    def started() -> Service:
-        services.append(serve(tmp_path / "data", tmp_path / "log"))
+    def started(**environment: str) -> Service:
+        services.append(serve(tmp_path / "data", tmp_path / "log", SHORT_LEASES | environment))
         return services[-1]
 
     yield started

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from relucensus.affine import Preactivations
 from relucensus.engines.protocol import INACTIVE_SEEN, Mergeable, OpenCube, Settlement
 from relucensus.lp import LpCounter
+from relucensus.memory import peak_memory_bytes
 from relucensus.merge import described, may_merge_in_simple_position
 from relucensus.theory import most_regions_after
 from relucensus.values.pattern import Cube
@@ -105,5 +105,5 @@ class Ledger:
             milp_solves=self.milp_solves,
             exact_fallbacks=self.counter.exact_fallbacks,
             cubes=self.cubes,
-            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_memory_bytes=peak_memory_bytes(),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -62,6 +61,7 @@ from relucensus.engines.tree.state import (
     WHICH,
     arrays_of,
 )
+from relucensus.memory import peak_memory_bytes
 from relucensus.residues import Residues, residues_of
 from relucensus.rounded import rounded_network
 from relucensus.theory import most_regions_after
@@ -149,7 +149,7 @@ class Enumeration:
                 lps=int(self.at[LPS]) + counter.lps,
                 exact_fallbacks=self.arbiter.answers,
                 cubes=1,
-                peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                peak_memory_bytes=peak_memory_bytes(),
             ),
         )
 
