@@ -15,7 +15,13 @@ ENGINES = [
     ("milp", "cubes"),
     ("milp", "plain"),
 ]
-MOST_REGIONS = 5000
+MOST_REGIONS_FOR_MILP = 5000
+LONG_FOR_MILP = 4000
+FOR_MILP = [
+    pytest.param(case, id=case["name"], marks=[pytest.mark.long] if case["activation_regions"] > LONG_FOR_MILP else [])
+    for case in NETWORKS
+    if case["activation_regions"] <= MOST_REGIONS_FOR_MILP
+]
 
 
 @pytest.mark.parametrize(("engine", "strategy"), ENGINES)
@@ -32,9 +38,7 @@ def test_onnx_and_state_dict_hold_the_same_network(case: dict[str, Any]) -> None
     assert network_of(case["name"], "onnx").digest == network_of(case["name"], "pt").digest
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in NETWORKS if case["activation_regions"] <= MOST_REGIONS], ids=lambda case: case["name"]
-)
+@pytest.mark.parametrize("case", FOR_MILP)
 def test_milp_counts_the_networks_of_the_collection(case: dict[str, Any]) -> None:
     result = count_regions(network_problem(case), engine="milp")
     counts = {definition.value: count for definition, count in result.counts.items()}

@@ -89,6 +89,7 @@ def test_closing_early_cancels_what_the_service_still_counts(service: Service) -
         monitor.step(model)
         while not (jobs := list(client.jobs(state=["queued", "running"]))):
             monitor.history()
+            time.sleep(0.01)
         monitor.close(0)
         assert [row["status"] for row in monitor.history()] == ["missing"] * 3
         for job in jobs:
@@ -109,7 +110,7 @@ def restart(
 
     def start() -> Any:
         command = [program, "serve", "--data", str(tmp_path / "data"), "--port", str(port)]
-        started.append(launch(command, tmp_path / "log"))
+        started.append(launch(command, tmp_path / "log", {"RELUCENSUS_LEASE_SECONDS": "4"}))
         ready(started[-1], f"http://127.0.0.1:{port}").close()
         return started[-1]
 
@@ -133,6 +134,7 @@ def test_a_service_that_comes_late_and_is_killed_in_the_middle_counts_everything
         first = start()
         while monitor.open > 22:
             monitor.history()
+            time.sleep(0.01)
         first.end(signal.SIGKILL)
         start()
     check(monitor, copies)
