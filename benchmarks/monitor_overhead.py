@@ -1,8 +1,9 @@
 """How much a `RegionMonitor` slows a training loop down, while the counting is done on the same machine.
 
-Trains the same network on two moons with and without a monitor, in turn, and compares the loop's wall seconds and the
-processor seconds of its process; what the calls of the monitor took of those is measured by itself. A service is
-started for the monitor.
+Trains the same network on two moons with a monitor and without one, in turn, and compares the loop's wall seconds and
+the processor seconds of its process; what the calls of the monitor took of those is measured by itself. A service is
+started for the monitor. Arms: `service` has a monitor on it, `others` has none while the service counts as much for
+somebody else, `without` has neither, `process` has a monitor that counts by itself.
 
     python benchmarks/monitor_overhead.py --repeat 9 --output benchmarks/results/monitor.md --plot docs/monitor.png
 """
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import numpy as np
 import torch
 from torch import nn
@@ -48,17 +50,22 @@ class Run:
     history: History | None
 
 
-def trained(epochs: int, monitor: RegionMonitor | None) -> tuple[float, float, float]:
+def network() -> nn.Sequential:
+    """An untrained network of two inputs and outputs."""
+    sizes = (2, *WIDTHS)
+    layers = [part for a, b in zip(sizes, WIDTHS, strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*layers, nn.Linear(WIDTHS[-1], 2))
+
+
+def trained(epochs: int, monitor: RegionMonitor | None, seed: int) -> tuple[float, float, float]:
     """Wall and processor seconds of the loop, and the latter of the monitor's calls alone.
 
     Minibatches of Adam, and the accuracy at the end of every epoch.
     """
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     coordinates, labels = two_moons(np.random.default_rng(0))
     points, moons = torch.from_numpy(coordinates), torch.from_numpy(labels)
-    sizes = (2, *WIDTHS)
-    layers = [part for a, b in zip(sizes, WIDTHS, strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
-    model = nn.Sequential(*layers, nn.Linear(WIDTHS[-1], 2))
+    model = network()
     optimiser = torch.optim.Adam(model.parameters(), lr=0.003)
     loss_of = nn.CrossEntropyLoss()
     calls = 0.0
@@ -80,10 +87,13 @@ def trained(epochs: int, monitor: RegionMonitor | None) -> tuple[float, float, f
     return time.perf_counter() - wall, time.process_time() - processor, calls
 
 
-def measured(arm: str, url: str, options: argparse.Namespace) -> Run:
-    """One run of an arm: `without`, `service` or `process`."""
+def measured(arm: str, url: str, seed: int, options: argparse.Namespace) -> Run:
+    """One run of an arm: `without`, `others`, `service` or `process`. A service never saw a network of another seed."""
     if arm == "without":
-        return Run(arm, *trained(options.epochs, None), 0, None)
+        return Run(arm, *trained(options.epochs, None, seed), 0, None)
+    if arm == "others":
+        with busy(url, options.nice):
+            return Run(arm, *trained(options.epochs, None, seed), 0, None)
     service = url if arm == "service" else None
     chosen = {"every": options.every, "service": service, "nice": options.nice}
     with RegionMonitor(lower=-1, upper=1, patience=PATIENCE, **chosen) as monitor:
@@ -91,7 +101,7 @@ def measured(arm: str, url: str, options: argparse.Namespace) -> Run:
         monitor.snapshot(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)), -1)
         while monitor.history().rows[0]["status"] == "open":
             time.sleep(0.1)
-        seconds = trained(options.epochs, monitor)
+        seconds = trained(options.epochs, monitor, seed)
         counted = sum(row["count"] is not None for row in monitor.history().of("activation_regions")) - 1
     history = History(row for row in monitor.history() if row["step"] >= 0)
     lost = [row for row in history if row["status"] != "exact"]
@@ -101,22 +111,12 @@ def measured(arm: str, url: str, options: argparse.Namespace) -> Run:
 
 
 @contextmanager
-def own_service(nice: int) -> Iterator[str]:
-    """The address of a service of this priority, ready to count."""
+def own_service(nice: int, workers: int) -> Iterator[str]:
+    """The address of a service of this priority with so many workers, ready to count."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         program = str(Path(sys.executable).with_name("relucensus"))
-        command = [
-            "nice",
-            "-n",
-            str(nice),
-            program,
-            "serve",
-            "--data",
-            f"{folder}/data",
-            "--port",
-            "0",
-        ]
+        command = ["nice", "-n", str(nice), program, "serve", "--workers", str(workers)]
         with log.open("wb") as file:
             process = subprocess.Popen([*command, "--data", f"{folder}/data", "--port", "0"], stdout=file, stderr=file)
         try:
@@ -126,23 +126,46 @@ def own_service(nice: int) -> Iterator[str]:
                 time.sleep(0.1)
             url = log.read_text().split("listening on ")[1].split()[0]
             with RegionMonitor(lower=-1, upper=1, service=url) as monitor:  # after that, kernels are loaded
-                trained(3, monitor)
+                trained(3, monitor, -1)
             yield url
         finally:
             process.terminate()
             process.wait(60)
 
 
-def table(runs: list[Run], epochs: int) -> str:
-    """Medians over the rounds, and the median of the ratios to the run without a monitor of the same round."""
-    base = [run for run in runs if run.arm == "without"]
+@contextmanager
+def busy(url: str, nice: int) -> Iterator[None]:
+    """The service counts networks of somebody else, always a few at once."""
+    process = subprocess.Popen(["nice", "-n", str(nice), sys.executable, __file__, "--feed", url])
+    try:
+        while httpx.get(f"{url}/count", params={"state": "running"}).json()["jobs"] == []:
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+        while httpx.get(f"{url}/count", params={"state": ["running", "queued"]}).json()["jobs"]:
+            time.sleep(0.1)
+
+
+def feed(url: str) -> None:
+    """Have random networks counted until this process is ended."""
+    torch.manual_seed(time.time_ns())
+    with RegionMonitor(lower=-1, upper=1, service=url, backlog=8, when_full="wait", nice=0) as monitor:
+        while True:
+            monitor.snapshot(network())
+
+
+def table(runs: list[Run], first: str, epochs: int) -> str:
+    """Least and median of the rounds, and the median of the ratios to the run of the first arm in the same round."""
+    base = [run for run in runs if run.arm == first]
     lines = [
         f"{epochs} epochs, batches of {BATCH}, {'-'.join(map(str, WIDTHS))} neurons, one thread; {len(base)} rounds;",
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end.",
         "",
-        "| monitor | wall, median | processor, median | wall, ratio | processor, ratio | calls of the monitor "
-        "| counted during the loop |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| monitor | wall, least | wall, median | processor, median | wall, ratio | processor, ratio "
+        "| calls of the monitor | counted during the loop |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for arm in dict.fromkeys(run.arm for run in runs):
         mine = [run for run in runs if run.arm == arm]
@@ -150,7 +173,7 @@ def table(runs: list[Run], epochs: int) -> str:
         processors = statistics.median(a.processor / b.processor for a, b in zip(mine, base, strict=True))
         calls = statistics.median(run.calls / run.processor for run in mine)
         lines.append(
-            f"| {arm} | {statistics.median(run.wall for run in mine):.3f} s "
+            f"| {arm} | {min(run.wall for run in mine):.3f} s | {statistics.median(run.wall for run in mine):.3f} s "
             f"| {statistics.median(run.processor for run in mine):.3f} s | {walls:.3f} | {processors:.3f} "
             f"| {100 * calls:.2f} % | {statistics.median(run.counted for run in mine):.0f} |"
         )
@@ -163,21 +186,25 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--every", type=int, default=1, help="epochs between two snapshots")
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--arms", default="without,service,process")
+    parser.add_argument("--arms", default="others,service,without,process", help="ratios are to the first")
+    parser.add_argument("--feed", metavar="URL", help=argparse.SUPPRESS)
     parser.add_argument("--nice", type=int, default=19, help="priority of everything but the loop, whose own is 0")
+    parser.add_argument("--workers", type=int, default=1, help="of the service; the loop has a core of its own")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--plot", type=Path, help="where to write the history of the last run with a service")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.feed:
+        feed(options.feed)
     arms = options.arms.split(",")
     runs: list[Run] = []
-    with own_service(options.nice) as url:
-        trained(3, None)
+    with own_service(options.nice, options.workers) as url:
+        trained(3, None, -1)
         for number in range(options.repeat):
             for arm in arms[number % len(arms) :] + arms[: number % len(arms)]:
-                runs.append(measured(arm, url, options))
+                runs.append(measured(arm, url, number, options))
                 print(f"{arm:8} {runs[-1].wall:.3f} s wall, {runs[-1].processor:.3f} s processor", file=sys.stderr)
-    text = table(runs, options.epochs)
+    text = table(runs, arms[0], options.epochs)
     print(text)
     if options.output:
         options.output.write_text(text)

@@ -73,7 +73,7 @@ class Intake:
             stderr=subprocess.DEVNULL,
             env=_ENVIRONMENT,
             cwd="/",
-            start_new_session=True,
+            process_group=0,  # not a session of its own, in which the priority of the service might not hold
         )
 
 

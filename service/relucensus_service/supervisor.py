@@ -66,9 +66,10 @@ class Supervisor:
             self._stop.wait(pause)
 
     def _run(self) -> int:
-        # Its own session: Ctrl-C reaches only this process, which then stops the runner in good order. The runner
-        # watches its standard input, which ends with this process even if that is killed.
-        child = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=self._environment, start_new_session=True)
+        # Its own process group: Ctrl-C reaches only this process, which then stops the runner in good order. But no
+        # session of its own, since on Linux priorities may hold only within a session. The runner watches its standard
+        # input, which ends with this process even if that is killed.
+        child = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=self._environment, process_group=0)
         while child.poll() is None:
             if self._stop.wait(0.1):
                 self._end(child)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ class Service(Protocol):
     """What the fixture gives; see conftest.py."""
 
     client: httpx.Client
+    started: Any
 
     def post(self, model: str, *, wait: int = 60, **request: Any) -> httpx.Response: ...
 
@@ -139,3 +141,13 @@ def test_bad_input_leaves_the_service_healthy(service: Service) -> None:
         assert response.status_code == status
         assert response.headers["content-type"] == "application/problem+json"
     assert service.client.get("/readyz").status_code == 200
+
+
+def test_all_of_the_service_has_the_priority_that_it_was_started_with(service: Service) -> None:
+    """Linux may compare priorities only within a session; signals of the terminal go to a process group."""
+    assert service.post("moons_16x3.onnx", domain=BOX).status_code == 200  # from now on a child waits for the next file
+    family = service.started.family()
+    assert any("intake_child" in " ".join(process.cmdline()) for process in family)
+    assert {os.getsid(process.pid) for process in family} == {os.getsid(0)}
+    runner = next(process for process in family if "runner" in process.cmdline())
+    assert os.getpgid(runner.pid) == runner.pid
