@@ -11,6 +11,8 @@ COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(torch|pip|onnx/backend|onnx
 NEEDED := numpy numba python-flint highspy
 KERNELS := PYTHONPATH=solver $(BIN)/python -c "from relucensus.warm import warm; warm()"
 SETUP := pyproject.toml constraints.txt
+# Many tests wait for a service: three of them keep two cores busy.
+TESTS_AT_ONCE = $(shell $(BIN)/python -c "import os; print((os.cpu_count() or 1) * 3 // 2)")
 
 define INSTALL
 	$(PIP) $(NEEDED)
@@ -39,7 +41,7 @@ demo: $(VENV)/.for-running  ## start the embedded service, upload an example net
 
 test: $(VENV)/.for-development  ## run every test
 	@$(KERNELS)
-	@$(BIN)/python -m pytest -n auto --dist worksteal
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
 
 lint: $(VENV)/.for-development
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

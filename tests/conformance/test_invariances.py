@@ -21,8 +21,8 @@ DEFINITIONS = tuple(Definition)
 ENGINES = ["milp", "tree", "skeleton"]
 Arrays = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
 
-small = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-smaller = settings(small, max_examples=25)
+small = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+smaller = settings(small, max_examples=15)
 each_engine = pytest.mark.parametrize("engine", ENGINES)
 
 

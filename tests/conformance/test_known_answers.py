@@ -16,7 +16,7 @@ ENGINES = [
     ("milp", "plain"),
 ]
 MOST_REGIONS_FOR_MILP = 5000
-LONG_FOR_MILP = 4000
+LONG_FOR_MILP = 2000
 FOR_MILP = [
     pytest.param(case, id=case["name"], marks=[pytest.mark.long] if case["activation_regions"] > LONG_FOR_MILP else [])
     for case in NETWORKS

@@ -38,7 +38,7 @@ KINDS = {
 FUNCTION = (Definition.ACTIVATION_REGIONS, Definition.LINEAR_REGIONS, Definition.AFFINE_PIECES)
 
 small = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 

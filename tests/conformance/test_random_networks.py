@@ -7,7 +7,7 @@ import pytest
 from random_networks import ALL, KINDS, Arrays, drawn
 from relucensus import Definition, Problem, Status, count_regions
 
-NETWORKS_A_KIND = 100
+NETWORKS_A_KIND = 60
 FUNCTION = (Definition.ACTIVATION_REGIONS, Definition.LINEAR_REGIONS, Definition.AFFINE_PIECES)
 
 
