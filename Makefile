@@ -5,14 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 # Compiled once here, on all cores: a count starts several processes, and some environments forbid writing bytecode.
-COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(torch|pip|onnx/backend|onnx/reference|tests)/' $(VENV)/lib \
+# What only tests use, like torch, is compiled when they first do.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/(torch|pip|onnx/backend|onnx/reference|tests)/' $(VENV)/lib solver service clients \
 	>/dev/null 2>&1 || true
 # The engines' kernels take a processor for most of a minute, once: begun as soon as what they need is there.
 NEEDED := numpy numba python-flint highspy
 KERNELS := PYTHONPATH=solver $(BIN)/python -c "from relucensus.warm import warm; warm()"
 SETUP := pyproject.toml constraints.txt
-# Many tests wait for a service: three of them keep two cores busy.
-TESTS_AT_ONCE = $(shell $(BIN)/python -c "import os; print((os.cpu_count() or 1) * 3 // 2)")
 
 define INSTALL
 	$(PIP) $(NEEDED)
@@ -41,7 +40,7 @@ demo: $(VENV)/.for-running  ## start the embedded service, upload an example net
 
 test: $(VENV)/.for-development  ## run every test
 	@$(KERNELS)
-	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.for-development
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
