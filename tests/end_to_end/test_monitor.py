@@ -44,7 +44,7 @@ def trained(monitor: RegionMonitor, epochs: int) -> list[Any]:
             optimiser.step()
         with torch.no_grad():
             accuracy = (model(points).argmax(dim=1) == labels).float().mean()
-        monitor.step(model, epoch=epoch, accuracy=accuracy, loss=loss.detach())
+        monitor.step(model, epoch=epoch, accuracy=accuracy, loss=loss)
         copies.append(copy.deepcopy(model))
     return copies
 

@@ -298,7 +298,8 @@ def _numbers(measured: Mapping[str, Any]) -> dict[str, float | None]:
         if name in COLUMNS:
             raise InvalidArgument(f"{name!r} is a column of every history; give what you measure another name")
         try:
-            numbers[name] = None if value is None else float(value)
+            # A loss still has its graph, which a number has no use for, and torch warns of.
+            numbers[name] = None if value is None else float(value.detach() if hasattr(value, "detach") else value)
         except (TypeError, ValueError, RuntimeError):
             raise InvalidArgument(f"{name} is {value!r}; needed is a number") from None
     return numbers
