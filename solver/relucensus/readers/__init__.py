@@ -2,7 +2,7 @@
 
 from relucensus.readers.limits import ReaderLimits
 from relucensus.readers.model import ReadModel, read_model
-from relucensus.readers.torch_module import network_from_module
+from relucensus.readers.torch.module import network_from_module
 from relucensus.readers.vnnlib import read_vnnlib
 
 __all__ = ["ReadModel", "ReaderLimits", "network_from_module", "read_model", "read_vnnlib"]

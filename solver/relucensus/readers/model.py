@@ -7,9 +7,9 @@ from typing import Final
 
 from relucensus.errors import RefusedFormat, UnreadableModel
 from relucensus.readers.limits import ReaderLimits
-from relucensus.readers.onnx import read_onnx
+from relucensus.readers.onnx.graph import read_onnx
 from relucensus.readers.safetensors import read_safetensors
-from relucensus.readers.state_dict import read_state_dict
+from relucensus.readers.torch.state_dict import read_state_dict
 from relucensus.values.activation import activation_named
 from relucensus.values.network import Network
 

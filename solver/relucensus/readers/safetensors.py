@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from relucensus.errors import UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import ReaderLimits, shown
-from relucensus.readers.named_layers import NamedTensor, layers_in_forced_order, network_of_layers
 from relucensus.readers.number_formats import as_float64, stored_type
+from relucensus.readers.torch.chain import NamedTensor, layers_in_forced_order, network_of_layers
 from relucensus.values.activation import Activation
 from relucensus.values.network import Network
 

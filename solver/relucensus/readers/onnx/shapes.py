@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from relucensus.readers.limits import shape_text
-from relucensus.readers.onnx_nodes import Call
+from relucensus.readers.onnx.call import Call
 
 Shape = tuple[int, ...]
 

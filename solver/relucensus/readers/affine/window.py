@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.errors import InvalidNetwork, UnsupportedModel
-from relucensus.readers.affine_steps import FloatArray, IndexArray
-from relucensus.readers.affine_value import AffineValue
+from relucensus.readers.affine.steps import FloatArray, IndexArray
+from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.limits import shape_text
 
 _MOST: Final = 2**31

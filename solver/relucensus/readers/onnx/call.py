@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.errors import InvalidNetwork, UnreadableModel, UnsupportedModel
-from relucensus.readers.affine_value import AffineValue
+from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.limits import ReaderLimits, shown
-from relucensus.readers.onnx_tensors import Constant, tensor_constant
+from relucensus.readers.onnx.tensors import Constant, tensor_constant
 
 _ATTRIBUTE_FIELDS: Final = {1: "f", 2: "i", 3: "s", 6: "floats", 7: "ints"}
 _LITERALS: Final = ("value", "value_float", "value_floats", "value_int", "value_ints")

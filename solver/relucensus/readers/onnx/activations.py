@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from relucensus.readers.affine_value import AffineValue
+from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.limits import shape_text
-from relucensus.readers.onnx_nodes import Call
+from relucensus.readers.onnx.call import Call
 from relucensus.values.activation import ABS, RELU, Activation, clip, leaky_relu
 
 _FIRST_WITH_INPUTS: Final = 11

@@ -8,14 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from relucensus.readers.affine_steps import FloatArray, exact_array
-from relucensus.readers.affine_value import AffineValue
-from relucensus.readers.normalisation import folded_normalisation
-from relucensus.readers.onnx_activations import ACTIVATION_OPERATORS
-from relucensus.readers.onnx_convolution import average_pool, conv, global_average_pool
-from relucensus.readers.onnx_nodes import Call
-from relucensus.readers.onnx_shapes import RESHAPING
-from relucensus.readers.onnx_tensors import FLOAT_TYPES
+from relucensus.readers.affine.normalisation import folded_normalisation
+from relucensus.readers.affine.steps import FloatArray, exact_array
+from relucensus.readers.affine.value import AffineValue
+from relucensus.readers.onnx.activations import ACTIVATION_OPERATORS
+from relucensus.readers.onnx.call import Call
+from relucensus.readers.onnx.convolution import average_pool, conv, global_average_pool
+from relucensus.readers.onnx.shapes import RESHAPING
+from relucensus.readers.onnx.tensors import FLOAT_TYPES
 
 Operator = Callable[[Call, AffineValue], None]
 

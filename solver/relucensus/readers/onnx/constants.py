@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from relucensus.readers.onnx_nodes import Call
-from relucensus.readers.onnx_shapes import RESHAPING
-from relucensus.readers.onnx_tensors import FLOAT_TYPES, Constant, rounded_to
+from relucensus.readers.onnx.call import Call
+from relucensus.readers.onnx.shapes import RESHAPING
+from relucensus.readers.onnx.tensors import FLOAT_TYPES, Constant, rounded_to
 
 
 def folded(call: Call) -> Constant:

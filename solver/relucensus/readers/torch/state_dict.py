@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from relucensus.errors import RefusedFormat, UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import ReaderLimits, shape_text, shown
-from relucensus.readers.named_layers import NamedTensor, layers_in_stored_order, network_of_layers
 from relucensus.readers.number_formats import as_float64, stored_type
-from relucensus.readers.pickled_tensors import SAVE_STATE_DICT, StoredTensor, described_object
+from relucensus.readers.torch.chain import NamedTensor, layers_in_stored_order, network_of_layers
+from relucensus.readers.torch.unpickler import SAVE_STATE_DICT, StoredTensor, described_object
 from relucensus.values.activation import Activation
 from relucensus.values.network import Network
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.errors import InvalidNetwork, UnsupportedModel
-from relucensus.readers.affine_steps import exact_array
-from relucensus.readers.affine_value import AffineValue
-from relucensus.readers.convolution import Window, average, convolve, same_padding
+from relucensus.readers.affine.normalisation import folded_normalisation
+from relucensus.readers.affine.steps import exact_array
+from relucensus.readers.affine.value import AffineValue
+from relucensus.readers.affine.window import Window, average, convolve, same_padding
 from relucensus.readers.limits import ReaderLimits
-from relucensus.readers.normalisation import folded_normalisation
 from relucensus.values.activation import RELU, clip, leaky_relu
 from relucensus.values.network import Network
 

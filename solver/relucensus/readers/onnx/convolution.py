@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from relucensus.readers.affine_value import AffineValue
-from relucensus.readers.convolution import Window, average, average_all, convolve, same_padding
-from relucensus.readers.onnx_nodes import Call
+from relucensus.readers.affine.value import AffineValue
+from relucensus.readers.affine.window import Window, average, average_all, convolve, same_padding
+from relucensus.readers.onnx.call import Call
 
 
 def conv(call: Call, value: AffineValue) -> None:

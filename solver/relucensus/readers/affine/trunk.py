@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from relucensus.errors import InvalidNetwork
-from relucensus.readers import affine_steps
-from relucensus.readers.affine_steps import Selection, Step
+from relucensus.readers.affine import steps as affine_steps
+from relucensus.readers.affine.steps import Selection, Step
 from relucensus.readers.limits import ReaderLimits
 from relucensus.values.activation import IDENTITY, RELU, Activation
 from relucensus.values.network import Layer, Network

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relucensus.errors import InvalidNetwork, UnsupportedModel
-from relucensus.readers import affine_steps
-from relucensus.readers.affine_steps import FloatArray, Selection, Step
+from relucensus.readers.affine import steps as affine_steps
+from relucensus.readers.affine.steps import FloatArray, Selection, Step
+from relucensus.readers.affine.trunk import Trunk
 from relucensus.readers.limits import ReaderLimits, shape_text
-from relucensus.readers.trunk import Trunk
 from relucensus.values.activation import IDENTITY, RELU, Activation
 from relucensus.values.network import Network
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 import numpy as np
 
 from relucensus.errors import CensusError, UnreadableModel, UnsupportedModel
-from relucensus.readers.affine_value import AffineValue
+from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.limits import shown
-from relucensus.readers.onnx_constants import folded
-from relucensus.readers.onnx_nodes import Call, label_of
-from relucensus.readers.onnx_operators import OPERATORS, applied
-from relucensus.readers.onnx_tensors import Constant, tensor_constant
+from relucensus.readers.onnx.call import Call, label_of
+from relucensus.readers.onnx.constants import folded
+from relucensus.readers.onnx.operators import OPERATORS, applied
+from relucensus.readers.onnx.tensors import Constant, tensor_constant
 
 SHAPE: Final = "Shape"
 SUPPORTED: Final = f"supported are {', '.join(OPERATORS)} and constants, with weights that do not depend on the input"

@@ -10,13 +10,13 @@ from collections import Counter
 from typing import Any, Final
 
 from relucensus.errors import UnreadableModel, UnsupportedModel
-from relucensus.readers.affine_value import AffineValue
+from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.limits import ReaderLimits, shape_text, shown
-from relucensus.readers.onnx_constants import FOLDABLE
-from relucensus.readers.onnx_nodes import Call, label_of
-from relucensus.readers.onnx_operators import OPERATORS
-from relucensus.readers.onnx_tensors import FLOAT_TYPES, refuse_external_data
-from relucensus.readers.onnx_walk import SHAPE, SUPPORTED, Walk
+from relucensus.readers.onnx.call import Call, label_of
+from relucensus.readers.onnx.constants import FOLDABLE
+from relucensus.readers.onnx.operators import OPERATORS
+from relucensus.readers.onnx.tensors import FLOAT_TYPES, refuse_external_data
+from relucensus.readers.onnx.walk import SHAPE, SUPPORTED, Walk
 from relucensus.values.network import Network
 
 _OLDEST_OPSET: Final = 8

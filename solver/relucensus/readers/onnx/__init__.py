@@ -1,0 +1,1 @@
+"""ONNX files: the graph, its constants, and its operators by family."""

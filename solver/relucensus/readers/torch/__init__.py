@@ -1,0 +1,1 @@
+"""PyTorch: files of tensors read without torch, and modules in this process."""
