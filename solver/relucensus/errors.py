@@ -5,7 +5,8 @@
     ├── InvalidDomain         (ValueError)    the box does not fit, is empty or is not finite
     ├── InvalidRequest        (ValueError)    an option that does not exist or does not make sense
     ├── UnsupportedModel      (ValueError)    a readable file whose network this project does not count
-    │   └── RefusedFormat                     a kind of file that is never read: pickled objects, external data
+    │   ├── RefusedFormat                     a kind of file that is never read: pickled objects, TorchScript
+    │   └── AmbiguousModel                    a file that may be read in several ways, which the message lists
     ├── UnreadableModel       (ValueError)    a file that is not what it claims to be
     ├── UnsupportedProblem    (ValueError)    an engine or definition that cannot serve this problem
     ├── InvalidCertificate    (ValueError)    a certificate that does not prove what it claims
@@ -17,6 +18,8 @@
 
 A limit that was reached is not here: it is a result (`Status.LOWER_BOUND`), not an error.
 """
+
+from collections.abc import Sequence
 
 
 class CensusError(Exception):
@@ -40,7 +43,21 @@ class UnsupportedModel(CensusError, ValueError):
 
 
 class RefusedFormat(UnsupportedModel):
-    """The file is of a kind that is never read: pickled objects, TorchScript, ONNX with data in other files."""
+    """The file is of a kind that is never read: pickled objects, TorchScript, archives of programs."""
+
+
+class AmbiguousModel(UnsupportedModel):
+    """The file may be read in several ways; `option` is the name of what has to be said, `choices` what it may be.
+
+    `option` is a field of `relucensus.readers.Choices`.
+    """
+
+    def __init__(self, message: str, *, option: str, choices: Sequence[str]) -> None:
+        flag = f"--{option.replace('_', '-')}"
+        named = ", ".join(choices)
+        super().__init__(f"{message}; say which with {option} ({flag} on the command line): {named}")
+        self.option = option
+        self.choices = tuple(choices)
 
 
 class UnreadableModel(CensusError, ValueError):

@@ -1,8 +1,18 @@
 """Readers: the bytes of a model file, or a torch module, become a `Network`."""
 
+from relucensus.readers.choices import Choices
+from relucensus.readers.data_files import FolderFiles
 from relucensus.readers.limits import ReaderLimits
 from relucensus.readers.model import ReadModel, read_model
 from relucensus.readers.torch.module import network_from_module
 from relucensus.readers.vnnlib import read_vnnlib
 
-__all__ = ["ReadModel", "ReaderLimits", "network_from_module", "read_model", "read_vnnlib"]
+__all__ = [
+    "Choices",
+    "FolderFiles",
+    "ReadModel",
+    "ReaderLimits",
+    "network_from_module",
+    "read_model",
+    "read_vnnlib",
+]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Unpack
 
 from relucensus.errors import RefusedFormat, UnreadableModel
+from relucensus.readers.choices import Choices, ReadingOptions
+from relucensus.readers.data_files import NO_FILES, DataFiles
 from relucensus.readers.limits import ReaderLimits
 from relucensus.readers.onnx.graph import read_onnx
 from relucensus.readers.safetensors import read_safetensors
 from relucensus.readers.torch.state_dict import read_state_dict
-from relucensus.values.activation import activation_named
 from relucensus.values.network import Network
 
 DEFAULT_LIMITS: Final = ReaderLimits()
@@ -43,26 +44,42 @@ class ReadModel:
     notes: list[str] = field(default_factory=list)
 
 
-def read_model(data: bytes, *, activation: str = "relu", limits: ReaderLimits = DEFAULT_LIMITS) -> ReadModel:
+def read_model(
+    data: bytes,
+    *,
+    files: DataFiles = NO_FILES,
+    limits: ReaderLimits = DEFAULT_LIMITS,
+    **choices: Unpack[ReadingOptions],
+) -> ReadModel:
     """The network in the bytes of an ONNX, safetensors or `state_dict` file; nothing in the file is executed.
 
-    `activation` is what stands between the layers of a file that does not say so (safetensors, `state_dict`): one of
-    `relucensus.values.activation.ACTIVATIONS`, or ``leaky_relu:0.2`` for another slope.
+    Args:
+        data: the file.
+        files: the files beside an ONNX file that hold its weights, by name; `FolderFiles` gives those of a folder.
+        limits: the most that is accepted.
+        choices: what the file leaves open; see `relucensus.readers.Choices`.
 
     Raises:
         UnreadableModel: not a model file, or a damaged one.
-        UnsupportedModel: a model that is not a chain of linear layers and ReLUs, or one beyond the limits.
+        AmbiguousModel: a file that may be read in several ways, of which none was chosen.
+        UnsupportedModel: a model that is not piecewise linear or not read yet, or one beyond the limits.
         InvalidNetwork: shapes that do not chain, or weights that are not finite.
+        InvalidRequest: a choice that does not exist.
     """
-    between = activation_named(activation)
+    chosen = Choices.of(choices)
     limits.check_bytes(len(data))
+    read = _read(data, files, limits, chosen)
+    return replace(read, network=read.network.with_notes(read.notes))
+
+
+def _read(data: bytes, files: DataFiles, limits: ReaderLimits, chosen: Choices) -> ReadModel:
     match _sniffed(data):
         case "state_dict":
-            network, notes = read_state_dict(data, limits, between)
-            return ReadModel(network, "state_dict", None, [*notes, _taken(activation, "state_dict")])
+            network, notes = read_state_dict(data, limits, chosen.between)
+            return ReadModel(network, "state_dict", None, [*notes, _taken(chosen.activation_name, "state_dict")])
         case "safetensors":
-            network, notes = read_safetensors(data, limits, between)
-            return ReadModel(network, "safetensors", None, [*notes, _taken(activation, "safetensors file")])
+            network, notes = read_safetensors(data, limits, chosen.between)
+            return ReadModel(network, "safetensors", None, [*notes, _taken(chosen.activation_name, "safetensors file")])
         case _:
             network, input_shape, notes = read_onnx(data, limits)
             return ReadModel(network, "onnx", input_shape, notes)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -120,12 +120,15 @@ class Layer:
 class Network:
     """A fully connected network: hidden layers, each followed by its activations, then an affine output.
 
+    `notes` is what a reader assumed or left off, in words for the user. Neither the digest nor `to_bytes` has it.
+
     Raises:
         InvalidNetwork: shapes that do not chain, a layer without neurons.
     """
 
     hidden: tuple[Layer, ...]
     output: Layer
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         width = self.inputs
@@ -152,6 +155,10 @@ class Network:
             for n, (w, b) in enumerate(layers, start=1)
         ]
         return cls(tuple(built[:-1]), built[-1])
+
+    def with_notes(self, notes: Iterable[str]) -> Network:
+        """The same network with these notes."""
+        return replace(self, notes=tuple(notes))
 
     @property
     def activation(self) -> str:
