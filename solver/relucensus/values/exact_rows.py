@@ -217,10 +217,12 @@ class ExactRows:
         q = math.lcm(*{int(x.q) for x in numbers})
         return [int(x.p) * (q // int(x.q)) for x in numbers], q
 
-    def denominator_bits(self) -> int:
-        """The length of the least common denominator of all numbers."""
+    def digits(self) -> int:
+        """At least the number of bits of each number as an integer over their least common denominator."""
         if are_floats(self.coefficients) and are_floats(self.constants):
-            return 1
+            mantissas, exponents = exact_numbers.decoded(np.concatenate([self.coefficients, self.constants]))
+            present = exponents[mantissas != 0]
+            return int(present.max() - present.min()) + 53 if len(present) else 1
         numbers = [*rationals(self.coefficients).tolist(), *rationals(self.constants).tolist()]
         return math.lcm(*{int(x.q) for x in numbers}).bit_length()
 
