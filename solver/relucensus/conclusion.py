@@ -26,6 +26,7 @@ from relucensus.values.result import Count, CountResult, Statistics, Status
 _SUMMARY_SHARE: Final = 0.05
 _LEAST_SUMMARY_SECONDS: Final = 0.02
 _MOST_SUMMARY_SECONDS: Final = 5.0
+_MOST_SHOWN: Final = 2_000_000  # entries of weight matrices
 
 
 def conclude(
@@ -98,6 +99,8 @@ def _concluded(
     engine, budget = settled
     preactivations = Preactivations(problem.free)
     stable = None if open_cubes else _stable(tally.seen, preactivations.neurons)
+    if stable is None and _matrix_entries(problem) > _MOST_SHOWN:
+        stable = {}  # none is shown to be stable: that would take longer than the count was given
     if stable is None:
         stable = _shown_stable(preactivations, work.counter, _summary_seconds(tally.statistics))
     summary = _network_summary(problem, preactivations, stable)
@@ -182,6 +185,11 @@ class _Counts:
 class _Summary:
     document: dict[str, Any]
     cuts: Cuts
+
+
+def _matrix_entries(problem: Problem) -> int:
+    """How many entries the weight matrices have, zeros included."""
+    return sum(layer.rows * layer.columns for layer in problem.network.layers)
 
 
 def _summary_seconds(spent: Statistics) -> float:

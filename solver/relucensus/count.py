@@ -23,6 +23,7 @@ from relucensus.values.problem import Budget, Definition, Problem
 from relucensus.values.result import CountResult, Status
 from relucensus.warm import prepare
 
+_MOST_ENTRIES: Final = 50_000_000  # engines hold the matrices of all layers, zeros included
 _SPENT: Final = Budget(seconds=1e-3)
 
 
@@ -33,6 +34,12 @@ def check(problem: Problem, *, engine: str = "auto", strategy: str = "cubes") ->
         InvalidRequest: unknown engine or strategy.
         UnsupportedProblem: the engine or a definition cannot serve this network.
     """
+    entries = sum(layer.rows * layer.columns for layer in problem.network.layers)
+    if entries > _MOST_ENTRIES:
+        raise UnsupportedProblem(
+            f"the network was read, but as whole matrices its layers have {entries} weights, zeros included; counted "
+            f"are networks of at most {_MOST_ENTRIES}"
+        )
     breakpoints = problem.network.breakpoints
     if Definition.ACTIVATION_PATTERNS in problem.definitions and breakpoints > MOST_BREAKPOINTS:
         what = "neurons" if breakpoints == problem.network.neurons else "breakpoints"
@@ -81,14 +88,15 @@ def count_regions(  # noqa: PLR0913  (the public entry: each is an option of a r
         Disagreement: the second engine found another count.
     """
     budget = budget or Budget()
+    started = time.monotonic()
     problem = _certified(problem, certificate)
     name = check(problem, engine=engine, strategy=strategy)
     _check_workers(workers, (name, strategy))
     other = None if cross_check is None else second_engine(problem, name, cross_check)
     for needed in (name, other):
         prepare(needed or name)
-    started = time.monotonic()
-    tally, open_cubes = _settled(problem, (name, strategy), budget, workers, on_progress)
+    begun = time.monotonic()
+    tally, open_cubes = _settled(problem, (name, strategy), left_of(budget, begun - started), workers, on_progress)
     rest = _rest(budget, started)
     if problem.certificate and not open_cubes:
         result, binding = conclude_certified(problem, tally, engine=name)

@@ -27,8 +27,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from relucensus.arithmetic import AffineMap
 from relucensus.compiled import Bytes, Directory, Words, directory, entry, ints, kernel, symbols, words
+from relucensus.values.exact_rows import ExactRows
 from relucensus.values.network import Network
 
 _FIELDS: Final = 2
@@ -99,32 +99,34 @@ def _fill(arrays: dict[int, NDArray[Any]], network: Network, field: int, prime: 
     point = [_drawn(network, f"point {field} {j}") % prime for j in range(network.inputs)]
     for number, layer in enumerate(network.hidden):
         start, end = int(arrays[_STARTS][number]), int(arrays[_STARTS][number + 1])
-        weights, bias = _modulo(layer.exact, prime)
-        at = int(arrays[_OFFSETS][number])
-        arrays[_WEIGHTS][field, at : at + layer.rows * layer.columns] = _raised(
-            (weights[i][j] for j in range(layer.columns) for i in range(layer.rows)), prime
-        )
+        rows = layer.sparse
+        weights, bias = _modulo(rows, prime)
+        places = int(arrays[_OFFSETS][number]) + rows.indices * layer.rows + rows.row_of_entry
+        arrays[_WEIGHTS][field, places] = _raised(weights, prime)
         arrays[_BIAS][field, start:end] = _raised(bias, prime)
         for row, activation in enumerate(layer.row_activations):
             pair = (activation.slopes[0], activation.slopes[-1])
             slopes = _raised((_residue(slope, prime) for slope in pair), prime)
             arrays[_SLOPES][field * len(arrays[_USED]) + start + row] = slopes
         if number == 0:
-            values = (_dot(row, point, c, prime) for row, c in zip(weights, bias, strict=True))
-            arrays[_VALUES][field, :end] = _raised(values, prime)
-    weights, bias = _modulo(network.output.exact, prime)
+            arrays[_VALUES][field, :end] = _raised(_images(rows, weights, bias, point, prime), prime)
+    rows = network.output.sparse
+    weights, bias = _modulo(rows, prime)
     shares = [_drawn(network, f"output {field} {k}") % prime for k in range(network.outputs)]
-    combined = [sum(s * row[j] for s, row in zip(shares, weights, strict=True)) % prime for j in range(len(weights[0]))]
+    combined = [0] * network.output.columns
+    for row, column, weight in zip(rows.row_of_entry.tolist(), rows.indices.tolist(), weights, strict=True):
+        combined[column] = (combined[column] + shares[row] * weight) % prime
     constant = sum(s * c for s, c in zip(shares, bias, strict=True)) % prime
     if not network.hidden:
-        combined, constant = [], _dot(combined, point, constant, prime)
+        constant = (sum(a * b for a, b in zip(combined, point, strict=True)) + constant) % prime
+        combined = []
     arrays[_OUTPUT][field, : len(combined)] = _raised(combined, prime)
     arrays[_CONSTANT][field] = _raised([constant], prime)
 
 
 def _prime(network: Network, field: int) -> int:
     """A prime of 61 bits that divides no denominator of the network."""
-    denominators = math.lcm(*(layer.exact.denominator for layer in network.layers))
+    denominators = math.lcm(*(layer.sparse.over_one_denominator()[1] for layer in network.layers))
     drawn = (_drawn(network, f"prime {field} {attempt}") % _LOWEST | _LOWEST | 1 for attempt in count())
     return next(number for number in drawn if fmpz(number).is_prime() and denominators % number)
 
@@ -134,18 +136,26 @@ def _drawn(network: Network, label: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=32).digest(), "little")
 
 
-def _modulo(exact: AffineMap, prime: int) -> tuple[list[list[int]], list[int]]:
-    inverse = pow(exact.denominator, -1, prime)
-    rows = [[int(c) * inverse % prime for c in row] for row in exact.coefficients.tolist()]
-    return rows, [int(c) * inverse % prime for c in exact.constants.entries()]
+def _modulo(rows: ExactRows, prime: int) -> tuple[list[int], list[int]]:
+    """The coefficients that are stored, and the constants."""
+    numerators, denominator = rows.over_one_denominator()
+    inverse = pow(denominator, -1, prime)
+    numbers = [n * inverse % prime for n in numerators]
+    return numbers[: rows.size], numbers[rows.size :]
 
 
 def _residue(number: Fraction, prime: int) -> int:
     return number.numerator * pow(number.denominator, -1, prime) % prime
 
 
-def _dot(row: Sequence[int], point: Sequence[int], constant: int, prime: int) -> int:
-    return (sum(a * b for a, b in zip(row, point, strict=True)) + constant) % prime
+def _images(
+    rows: ExactRows, weights: Sequence[int], bias: Sequence[int], point: Sequence[int], prime: int
+) -> list[int]:
+    """The values of the rows at a point."""
+    found = list(bias)
+    for row, column, weight in zip(rows.row_of_entry.tolist(), rows.indices.tolist(), weights, strict=True):
+        found[row] = (found[row] + weight * point[column]) % prime
+    return found
 
 
 def _raised(numbers: Iterable[int], prime: int) -> Words:

@@ -51,8 +51,8 @@ def balanced(network: Network, first: AffineMap, half_widths: NDArray[np.float64
     factors = [mantissa for mantissa, _ in halves]
     for layer, exact in zip(network.layers, (first, *(layer.exact for layer in network.layers[1:])), strict=True):
         slopes, sizes = _slopes(layer)
-        if exact is layer.exact and layer.floats_are_exact:
-            current = _balanced_floats(layer, columns, factors, slopes)
+        if layer.coefficients_are_floats:
+            current = _balanced_floats(layer, exact, (columns, factors), slopes)
         else:
             current = _balanced(exact, columns, factors, slopes)
         layers.append(current)
@@ -77,11 +77,15 @@ def _slope_pair(activation: Activation) -> tuple[list[float], int]:
 
 
 def _balanced_floats(
-    layer: Layer, columns: Sequence[int], factors: Sequence[float], slopes: NDArray[np.float64]
+    layer: Layer, exact: AffineMap, units: tuple[Sequence[int], Sequence[float]], slopes: NDArray[np.float64]
 ) -> BalancedLayer:
-    """The same for a layer whose float64 arrays are exact, all rows at once."""
-    mantissas, powers = np.frexp(np.concatenate([layer.weights, layer.bias[:, None]], axis=1))
-    powers = powers.astype(np.int64) + np.array([*columns, 0], dtype=np.int64)
+    """The same for a layer whose float64 weights are exact, all rows at once; `exact` has its constants."""
+    columns, factors = units
+    constants = [_split_quotient(int(c), exact.denominator) for c in exact.constants.entries()]
+    mantissas, powers = np.frexp(layer.weights)
+    mantissas = np.concatenate([mantissas, np.array([m for m, _ in constants])[:, None]], axis=1)
+    powers = powers.astype(np.int64) + np.array(columns, dtype=np.int64)
+    powers = np.concatenate([powers, np.array([e for _, e in constants], dtype=np.int64)[:, None]], axis=1)
     tops = np.where(mantissas != 0, powers, np.iinfo(np.int64).min).max(axis=1)
     tops = np.where((mantissas != 0).any(axis=1), tops, 0)
     exponents = -tops - (len(columns) + 1).bit_length()
@@ -112,6 +116,13 @@ def _balanced(
         ]
         bias[i] = _kept(ldexp(constant[0] / divisor, constant[1] + exponent), constant[0])
     return BalancedLayer(weights, bias, tuple(exponents), slopes)
+
+
+def _split_quotient(numerator: int, denominator: int) -> tuple[float, int]:
+    """A float m and e such that ``m * 2**e`` is the quotient, rounded; m is 0 only where the numerator is."""
+    offset = denominator.bit_length() - 1
+    mantissa, exponent = split(numerator, -offset)
+    return mantissa / (denominator / (1 << offset)), exponent
 
 
 def _kept(rounded: float, exact: float) -> float:

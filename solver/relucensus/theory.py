@@ -24,6 +24,7 @@ from relucensus.values.activation import RELU
 from relucensus.values.network import Network
 
 MOST_REPORTED: Final = 10**1000
+_MOST_PRODUCTS: Final = 1_000_000
 _MOST_EXPECTED: Final = 64
 _PRIME: Final = 2**61 - 1
 
@@ -78,7 +79,8 @@ def serra_2018(widths: Sequence[int], inputs: int, always_active: Sequence[int] 
     for layer in reversed(range(len(widths))):
         width, kept = widths[layer], steady[layer]
         binomials = [comb(width, j) for j in range(min(inputs, width) + 1)]
-        dimensions = range(inputs + 1) if layer else (inputs,)
+        reaching = min(inputs, widths[layer - 1] + steady[layer - 1]) if layer else inputs
+        dimensions = range(reaching + 1) if layer else (inputs,)
         following = [
             sum(binomials[j] * following[min(d, width - j + kept)] for j in range(min(d, width) + 1))
             for d in dimensions
@@ -191,6 +193,9 @@ def _layer_by_layer(breakpoints: Sequence[Sequence[int]], inputs: int) -> int:
 
 
 def _serra(network: Network, breakpoints: Sequence[Sequence[int]], steady: Sequence[int]) -> int | None:
+    widest = max((layer.rows for layer in network.hidden), default=0)
+    if network.inputs * widest > _MOST_PRODUCTS:  # a sum of millions of products of thousands of digits
+        return None
     if not all(0 in one.slopes or not one.breakpoints for layer in network.hidden for one in layer.activations):
         return None
     return serra_2018([sum(sizes) for sizes in breakpoints], network.inputs, steady)

@@ -147,6 +147,11 @@ class Layer:
         return self.source.columns
 
     @cached_property
+    def coefficients_are_floats(self) -> bool:
+        """Whether the float64 weights are the exact ones; the bias may be another."""
+        return exact_numbers.are_floats(exact_numbers.settled(self.sparse.coefficients))
+
+    @cached_property
     def floats_are_exact(self) -> bool:
         """Whether the float64 arrays are the exact weights, not only their roundings."""
         if isinstance(self.source, ExactRows):

@@ -72,6 +72,7 @@ from relucensus.values.result import Statistics
 _ROOM: Final = 4096
 _STEPS: Final = 20_000
 _NO_LIMIT: Final = 2**62
+_LEAST_PREPARATION: Final = 0.2  # seconds, so that a small network is searched however small the budget is
 LARGEST: Final = 2.0**1022
 
 
@@ -105,7 +106,16 @@ class TreeEngine:
         """Enumerate the cube's regions until done or out of budget; the rest comes back as the open cubes above."""
         if not problem.network.inputs:
             return _settled_point(problem, cube)
-        return Enumeration(problem, cube, budget).settlement()
+        started = time.monotonic()
+        try:
+            enumeration = Enumeration(problem, cube, budget)
+        except _OutOfTime:
+            return _unprepared(problem, cube, time.monotonic() - started)
+        return enumeration.settlement()
+
+
+class _OutOfTime(Exception):
+    """The budget ended while the search was being prepared."""
 
 
 class Enumeration:
@@ -116,18 +126,28 @@ class Enumeration:
         self.started, self.cpu = time.monotonic(), time.thread_time()
         self.cones = None if problem.certificate else _cones(problem)
         searched = self.cones.problem if self.cones else problem
+        self._check_time()
         self.rounded = rounded_network(searched)
+        self._check_time()
         mode = _mode(problem)
         self.arrays = arrays_of(self.rounded, _kinds(searched), _ROOM if mode else 1, certify=problem.certificate)
         self.part = Part(cube, problem.network.inputs) if problem.certificate else None
         self.at = self.arrays[AT]
         self.at[DEPTH], self.at[MODE] = cube.depth, mode
         self.arrays[FORCED][: cube.depth] = np.frombuffer(cube.symbols, dtype=np.uint8)
+        self._check_time()
         self.residues = _residues(problem).copy() if mode else None
+        self._check_time()
         self.arbiter = Arbiter(Preactivations(searched), self.rounded)
         self.maps: set[bytes] = set()
         self.mergeable: list[Mergeable] = []
         self.finished = False
+
+    def _check_time(self) -> None:
+        """Stop preparing a large network where no time is left to search it."""
+        spent = time.monotonic() - self.started
+        if self.budget.seconds is not None and spent > max(self.budget.seconds, _LEAST_PREPARATION):
+            raise _OutOfTime
 
     def settlement(self) -> Settlement:
         """Counts, and the cubes that are still open."""
@@ -277,6 +297,15 @@ def _kinds(problem: Problem) -> NDArray[np.int64]:
 @lru_cache(maxsize=4)
 def _residues(problem: Problem) -> Residues:
     return residues_of(problem.network)
+
+
+def _unprepared(problem: Problem, cube: Cube, seconds: float) -> Settlement:
+    """The settlement of a cube that is open as it was."""
+    network = problem.network
+    left = OpenCube(cube, 1, most_regions_after(network, cube.depth))
+    statistics = Statistics(wall_seconds=seconds, peak_memory_bytes=peak_memory_bytes())
+    none = bytes(network.neurons)
+    return Settlement(0, (0,) * len(network.hidden), (left,), seen=none, statistics=statistics)
 
 
 def _settled_point(problem: Problem, cube: Cube) -> Settlement:
