@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,3 +133,71 @@ def test_a_header_whose_length_looks_like_another_format_is_no_other_format(leng
     size = int.from_bytes(file[:8], "little")
     padded = length.to_bytes(8, "little") + file[8 : 8 + size].ljust(length) + file[8 + size :]
     assert read_model(padded).format == "safetensors"
+
+
+def saved_model(module: nn.Module, tmp_path: Path, metadata: dict[str, str] | None = None) -> bytes:
+    safetensors_torch.save_model(module, str(tmp_path / "m.safetensors"), metadata)
+    return (tmp_path / "m.safetensors").read_bytes()
+
+
+def test_a_layer_that_save_model_left_out_because_it_is_shared_is_restored(tmp_path: Path) -> None:
+    shared = nn.Linear(4, 4)
+    model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), shared, nn.ReLU(), shared, nn.ReLU(), shared, nn.ReLU())
+    model.append(nn.Linear(4, 1))
+    read = read_model(saved_model(model, tmp_path, {"format": "pt", "note": "mine"}))
+    points = torch.rand(20, 2) * 4 - 2
+    expected = model(points).detach().double().numpy()
+    np.testing.assert_allclose(read.network.forward(points.double().numpy()), expected, rtol=1e-5, atol=1e-6)
+    assert read.notes[0].startswith("tied to other tensors by the file's metadata: ")
+    for name in ("'4.bias'", "'4.weight'", "'6.bias'", "'6.weight'"):
+        assert name in read.notes[0]
+
+
+def test_a_bias_that_save_model_left_out_because_it_is_shared_is_restored(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1))
+    model[2].bias = model[0].bias
+    layers = read_model(saved_model(model, tmp_path)).network.layers
+    np.testing.assert_array_equal(layers[1].bias, model[0].bias.detach().double().numpy())
+
+
+def test_a_tied_tensor_is_never_a_transposed_one_since_save_model_writes_none(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+    model[2].weight = nn.Parameter(model[0].weight.t())
+    with pytest.raises(RuntimeError, match="view size is not compatible"):
+        saved_model(model, tmp_path)
+
+
+def test_a_tied_tensor_of_another_shape_does_not_fit(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1))
+    model[2].weight = nn.Parameter(model[0].weight.view(1, 4))
+    assert "does not fit behind" in refusal(saved_model(model, tmp_path), InvalidNetwork)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"0.bias": "0.weight"},
+        {"0.bias": "anything"},
+        {"2.weight": "gone.weight"},
+        {"2.bias": ""},
+    ],
+)
+def test_metadata_that_may_be_a_tie_and_is_not_certain_is_refused(metadata: dict[str, str]) -> None:
+    tensors = {"0.weight": np.eye(2), "0.bias": np.zeros(2)}
+    with pytest.raises(UnsupportedModel, match="as for tensors that are tied"):
+        read_model(safetensors_numpy.save(tensors, metadata))
+
+
+def test_other_metadata_does_no_harm() -> None:
+    tensors = {"0.weight": np.eye(2), "0.bias": np.zeros(2)}
+    data = safetensors_numpy.save(tensors, {"format": "pt", "bias": "true", "license": "mit", "2.0": "3"})
+    assert read_model(data).network.inputs == 2
+
+
+def test_tensors_of_every_type_may_lie_outside_of_the_network_that_is_asked_for() -> None:
+    others = {f"other.{i}": torch.ones(3).to(kind) for i, kind in enumerate([torch.float8_e4m3fn, torch.bool])}
+    others["other.mask"] = torch.ones(3, dtype=torch.complex64)
+    tensors = {**{f"net.{k}": v for k, v in nn.Linear(3, 2).state_dict().items()}, **others}
+    assert read_model(safetensors_torch.save(tensors), submodel="net").network.inputs == 3
+    weights = {"0.weight": torch.ones(2, 2).to(torch.float8_e5m2)}
+    assert "'0.weight' holds F8_E5M2; supported are float16" in refusal(safetensors_torch.save(weights), CensusError)

@@ -159,7 +159,7 @@ def test_nothing_of_a_pickled_payload_runs(tmp_path: Path) -> None:
     ):
         refusal(data, UnsupportedModel)
     assert not target.exists()
-    words = f"beside tensors it holds 'x' (an object of '{os.system.__module__}.system'), nothing of which was run"
+    words = f"beside tensors it holds 'x' (object of '{os.system.__module__}.system'), nothing of which was run"
     assert words in refusal(saved(hidden), UnsupportedModel)
 
 

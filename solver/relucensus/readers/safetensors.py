@@ -81,13 +81,15 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _tied(tensors: Mapping[str, NamedTensor], metadata: Mapping[str, str]) -> dict[str, NamedTensor]:
     """The tensors that `save_model` left out because others share their memory, by the names it gives as metadata.
 
+    It writes no view that is not contiguous, so that a tensor of the same memory has the same entries in order; one of
+    another shape does not fit where it is needed.
+
     Raises:
         UnsupportedModel: an entry that may name such a tensor and is not certain to.
     """
     tied = {}
     for alias, kept in metadata.items():
         if kept in tensors and alias not in tensors:
-            _check_square(alias, kept, tensors, metadata)
             tied[alias] = replace(tensors[kept], name=alias, path=alias)
         elif alias in tensors or kept in tensors or alias.endswith((".weight", ".bias")):
             raise UnsupportedModel(
@@ -95,15 +97,3 @@ def _tied(tensors: Mapping[str, NamedTensor], metadata: Mapping[str, str]) -> di
                 f"but not one of them alone is in the file; {_USE_ONNX}"
             )
     return tied
-
-
-def _check_square(alias: str, kept: str, tensors: Mapping[str, NamedTensor], metadata: Mapping[str, str]) -> None:
-    """A square matrix may be tied to its transpose, and the metadata does not say; a whole shared layer is certain."""
-    shape = tensors[kept].shape
-    biases = [f"{name.rpartition('.')[0]}.bias".lstrip(".") for name in (alias, kept)]
-    shared = metadata.get(biases[0]) == biases[1] or metadata.get(biases[1]) == biases[0]
-    if len(shape) == 2 and shape[0] == shape[1] > 1 and not shared:
-        raise UnsupportedModel(
-            f"{shown(alias)} is tied to the square {shown(kept)}, and the file does not say whether it is the same "
-            f"matrix or the transposed one; {_USE_ONNX}"
-        )

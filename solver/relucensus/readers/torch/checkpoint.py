@@ -22,9 +22,9 @@ _WEIGHTS: Final = ("weight", "weight_v", "weight_orig", "original", "original0")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The tensors of each state_dict that is to be read, by its key ("" for the file itself), and what is left to say.
+    """The tensors of each state_dict that is to be read, by its key ("" if the file has no other), and notes.
 
-    `choices` are what the caller said, a key taken off if only one state_dict is read.
+    `choices` are what the caller said, the key taken off if the file has only one state_dict.
     """
 
     tensors: Mapping[str, Mapping[str, Tensor]]
@@ -42,25 +42,30 @@ def chosen_state_dicts(described: Any, choices: Choices) -> Chosen:
     """
     if not isinstance(described, dict):
         raise RefusedFormat(
-            f"the file holds {_kind(described)}, not a state_dict; {SAVE_STATE_DICT}{_module(described)}"
+            f"the file holds {_article(_kind(described))}, not a state_dict; {SAVE_STATE_DICT}{_module(described)}"
         )
     found = {"": described} if _is_state_dict(described, top=True) else _nested(described)
     if not found:
         raise RefusedFormat(_nothing_found(described))
     wanted = choices.submodel.split(",") if choices.submodel is not None else []
-    if len(found) > 1:
+    several = len(found) > 1
+    if several:
         found = _named_ones(found, [item.strip() for item in wanted])
     notes: list[str] = []
     for key, state_dict in found.items():
         found[key], ignored = _only_tensors(state_dict)
-        notes += [f"weights taken from the key {shown(key)}"] if key else []
+        notes += [_taken(key, described)] if key else []
         notes += [f"left out, no tensors: {listed(ignored)}"] if ignored else []
-    if len(found) == 1 and wanted:
+    if not several and wanted:
         key = next(iter(found))
         inner = [_without(item.strip(), key) for item in wanted]
         choices = replace(choices, submodel=",".join(inner) if any(inner) else None)
-        found = {"": found[key]}
-    return Chosen({"" if len(found) == 1 else key: tensors for key, tensors in found.items()}, choices, notes)
+    return Chosen({key if several else "": tensors for key, tensors in found.items()}, choices, notes)
+
+
+def _taken(key: str, described: dict[Any, Any]) -> str:
+    beside = [str(other) for other in described if other != key and not key.startswith(f"{other}.")]
+    return f"weights taken from the key {shown(key)}" + (f"; not looked at: {listed(beside)}" if beside else "")
 
 
 def _without(item: str, key: str) -> str:
@@ -92,12 +97,12 @@ def _nested(described: dict[Any, Any]) -> dict[str, Any]:
         deeper = []
         for path, entries in level:
             for key, value in entries.items():
-                if not isinstance(key, str) or not isinstance(value, dict) or id(value) in seen:
+                if not isinstance(key, str) or not isinstance(value, dict):
                     continue
-                seen.add(id(value))
                 if _is_state_dict(value):
                     found[f"{path}{key}"] = value
-                else:
+                elif id(value) not in seen:
+                    seen.add(id(value))
                     deeper.append((f"{path}{key}.", value))
         level = deeper[:_MAX_DICTS]
     return found
@@ -131,17 +136,16 @@ def _nothing_found(described: dict[Any, Any]) -> str:
 
 
 def _kind(value: Any) -> str:
-    return (
-        f"an object of {shown(value.kind)}"
-        if isinstance(value, Inert)
-        else f"a {_WORDS.get(type(value), type(value).__name__)}"
-    )
+    if isinstance(value, Inert):
+        return f"object of {shown(value.kind)}"
+    return "tensor" if isinstance(value, Tensor) else type(value).__name__
+
+
+def _article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
 def _module(value: Any) -> str:
     if not isinstance(value, Inert):
         return ""
     return " (whole pickled modules and other objects are refused, nothing of them was run)"
-
-
-_WORDS: Final[dict[type, str]] = {StoredTensor: "tensor", OtherTensor: "tensor", type(None): "None"}

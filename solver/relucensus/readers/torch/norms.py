@@ -6,6 +6,7 @@ an activation (or a dropout, which does nothing) stands there.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ def norms_between(linears: Sequence[str], norms: Sequence[str], *, has_closing: 
     numbers = [row[place] for row in rows]
     own, occupied = numbers[: len(linears)], set(numbers)
     places = Places()
+    if not all(_free(low, high, occupied) for low, high in itertools.pairwise(own)):
+        raise NotAChain(f"the numbers of {listed(linears)} leave no place for an activation between them; {USE_ONNX}")
     for number, path in sorted(zip(numbers[len(linears) :], norms, strict=True)):
         earlier = [n for n in own if n < number]
         later = [n for n in own if n > number]

@@ -6,6 +6,7 @@ A number may count layers (``fc1, fc2``; ``layers.0, layers.1``; ``actor.0, acto
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -22,7 +23,11 @@ _SIDE_BY_SIDE: Final = frozenset(
     "twin mean mu var logvar sigma std gate up down key query k proj projection lora shortcut skip residual downsample "
     "adapter discriminator generator student teacher".split()
 )
-_PLURALS: Final = _SIDE_BY_SIDE | {"net", "network", "mlp", "encoder", "decoder"}
+_SEVERAL: Final = frozenset({*(f"{word}s" for word in _SIDE_BY_SIDE), *"nets networks mlps policies branches".split()})
+_LAYERS: Final = frozenset(
+    "fc fcs lin linear linears l layer layers dense hidden hid h affine w net mlp d ff ffn full connected".split()
+)
+_BLOCKS: Final = frozenset("layer layers block blocks hidden stage stages fc lin linear dense".split())
 
 
 class NotAChain(Exception):
@@ -89,19 +94,24 @@ def layer_numbers(paths: Sequence[str]) -> list[int]:
 
 
 def _check_word(paths: Sequence[str], place: int, numbers: Sequence[int]) -> None:
+    """Raises NotAChain if the word before the number, or the numbers themselves, do not speak of layers."""
     found = list(_NUMBER.finditer(paths[0]))[place]
-    before = paths[0][: found.start()]
-    within = before and not before.endswith(".")
-    consecutive = numbers[-1] - numbers[0] == len(numbers) - 1
-    if within and not (consecutive and numbers[0] <= 1):
-        raise NotAChain(f"numbers with gaps, {listed(paths)}: what has the others is not in the file")
-    words = before.rstrip(".").rpartition(".")[2].lower().strip("_").split("_")
-    if words == ["w"] and len(paths) >= _GATED:
+    before, behind = paths[0][: found.start()], paths[0][found.end() :]
+    steps = {after - number for number, after in itertools.pairwise(numbers)}
+    word = re.split(r"[._]", before.rstrip("._").lower())[-1]
+    if word == "w" and len(paths) >= _GATED:
         raise NotAChain(f"{listed(paths)} may be the weights of a gated block, which are no chain")
-    for word in words:
-        plural = word.endswith("s") and word[:-1] in _PLURALS
-        if plural or (word in _SIDE_BY_SIDE and consecutive):
-            raise NotAChain(f"{listed(paths)} may be networks side by side, not the layers of one")
+    if word in _SEVERAL or (word in _SIDE_BY_SIDE and steps == {1}):
+        raise NotAChain(f"{listed(paths)} may be networks side by side, not the layers of one")
+    if before and not before.endswith("."):
+        if steps != {1} or numbers[0] > 1:
+            raise NotAChain(f"numbers with gaps, {listed(paths)}: what has the others is not in the file")
+        if word not in (_BLOCKS if behind else _LAYERS):
+            raise NotAChain(f"{listed(paths)}: {shown(word)} with a number may be a network of its own, not a layer")
+    elif 1 in steps and len(steps) > 1:
+        raise NotAChain(
+            f"the numbers of {listed(paths)} leave a place for an activation between some of the layers only"
+        )
 
 
 def listed(names: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from relucensus.readers.torch.checkpoint import Tensor, chosen_state_dicts
 from relucensus.readers.torch.descriptions import ITEM_BYTES, OtherTensor, StoredTensor
 from relucensus.readers.torch.legacy import LegacyFile
 from relucensus.readers.torch.named_tensor import NamedTensor
+from relucensus.readers.torch.stable_baselines import policy_within
 from relucensus.readers.torch.submodels import network_of_tensors
 from relucensus.readers.torch.wrappers import unwrapped
 from relucensus.values.network import Network
@@ -33,10 +34,14 @@ def read_state_dict(data: bytes, limits: ReaderLimits, chosen: Choices) -> tuple
         InvalidNetwork: shapes that do not chain, or weights that are not finite.
         InvalidRequest: a submodel that is not in the file.
     """
+    notes = []
+    if data[:2] == b"PK" and (policy := policy_within(data)) is not None:
+        data = policy
+        notes.append("weights taken from policy.pth in an archive of stable-baselines3")
     source = Archive(data, limits) if data[:2] == b"PK" else LegacyFile(data)
     found = chosen_state_dicts(source.described, chosen)
     tensors: list[NamedTensor] = []
-    notes = list(found.notes)
+    notes += found.notes
     for key, state_dict in found.tensors.items():
         inner, said = unwrapped(_named(state_dict, source, limits))
         notes += said

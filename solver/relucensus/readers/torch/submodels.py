@@ -13,18 +13,13 @@ from relucensus.readers.torch.layers import EPSILON, network_of_chain
 from relucensus.readers.torch.named_tensor import NamedTensor
 from relucensus.readers.torch.parts import USE_ONNX, Kind, Part, parts_of
 from relucensus.readers.torch.series import NotAChain, listed, stem
+from relucensus.readers.torch.stable_baselines import ENDED_BY, SHARED
 from relucensus.values.network import Network
 
 _MAX_PARTS: Final = 5_000
 _MAX_DEPTH: Final = 16
 _MAX_CHOICES: Final = 12
 _LONGEST_CHOICE: Final = 60
-_CLOSED_BY: Final = {
-    "mlp_extractor.policy_net": "action_net",
-    "mlp_extractor.value_net": "value_net",
-    "actor.latent_pi": "actor.mu",
-}
-"""Networks of stable-baselines3 and the layer that ends each, with the activation between."""
 
 
 def network_of_tensors(
@@ -67,18 +62,22 @@ def candidates(parts: Sequence[Part], *, stored_in_order: bool) -> list[str]:
     found: list[str] = []
     for prefix in sorted(under, key=lambda prefix: (prefix.count("."), len(prefix))):
         inside = any(prefix.startswith(f"{known}.") for known in found)
-        if not inside and _is_chain(under[prefix], stored_in_order):
+        least = 1 if _end_of(prefix, parts) else 2
+        if not inside and _is_chain(under[prefix], stored_in_order, least):
             found.append(prefix)
     order = {prefix: place for place, prefix in enumerate(under)}
-    return [_with_its_end(prefix, parts) for prefix in sorted(found, key=lambda prefix: order[prefix])]
+    return [
+        ",".join(filter(None, (prefix, _end_of(prefix, parts))))
+        for prefix in sorted(found, key=lambda prefix: order[prefix])
+    ]
 
 
-def _with_its_end(prefix: str, parts: Sequence[Part]) -> str:
-    end = _CLOSED_BY.get(prefix)
-    shared = any(part.path.startswith("mlp_extractor.shared_net.") for part in parts)
-    if end is not None and not shared and any(part.path == end and part.kind is Kind.LINEAR for part in parts):
-        return f"{prefix},{end}"
-    return prefix
+def _end_of(prefix: str, parts: Sequence[Part]) -> str:
+    """The layer that is known to end the network of this prefix, "" if none is."""
+    end = ENDED_BY.get(prefix, "")
+    if not end or any(part.path.startswith(SHARED) for part in parts):
+        return ""
+    return end if any(part.path == end and part.kind is Kind.LINEAR for part in parts) else ""
 
 
 def _prefixes(path: str) -> list[str]:
@@ -89,13 +88,13 @@ def _prefixes(path: str) -> list[str]:
     return [*found, own] if own and own not in found and path[len(own) :].lstrip("._").isdigit() else found
 
 
-def _is_chain(parts: Sequence[Part], stored_in_order: bool) -> bool:
+def _is_chain(parts: Sequence[Part], stored_in_order: bool, least: int) -> bool:
     try:
         chain = chain_of(parts, stored_in_order=stored_in_order)
         check_sizes(chain)
     except (NotAChain, InvalidNetwork):
         return False
-    return len(chain.slots) > 1
+    return len(chain.slots) >= least
 
 
 def _chain_or_question(parts: Sequence[Part], prefix: str, stored_in_order: bool) -> Chain:

@@ -189,6 +189,8 @@ class _Machine:
         self._a(dict, Inert)
 
     def _inert(self, kind: Any) -> Inert:
+        if isinstance(kind, Inert):  # a class that a file of before torch 1.6 names together with its source
+            return kind
         if not isinstance(kind, Name):
             raise UnreadableModel(f"{self._source} makes an object of a {type(kind).__name__}, which is no class")
         return Inert(str(kind))
