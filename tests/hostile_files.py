@@ -183,6 +183,20 @@ def weight(*arguments: Any, **options: Any) -> bytes:
     return state_dict(b"\x80\x02}" + text("0.weight") + tensor(*arguments, **options) + b"s.")
 
 
+def long_number() -> bytes:
+    return state_dict(b"\x80\x02}" + text(f"{'1' * 5000}.weight") + tensor((2, 2), (2, 1)) + b"s.")
+
+
+def repeated_lengths() -> bytes:
+    lengths = text("0.weight_g") + tensor((10**10,), (0,))
+    return state_dict(b"\x80\x02}(" + text("0.weight_v") + tensor((2, 2), (2, 1)) + lengths + b"u.")
+
+
+def many_modules() -> bytes:
+    parts = b"".join(text(f"{i}.{i}.weight") + tensor((1, 1), (1, 1)) for i in range(6000))
+    return state_dict(b"\x80\x02}(" + parts + b"u.")
+
+
 def calling(module: str, name: str, argument: str) -> bytes:
     program = b"\x80\x02c" + module.encode() + b"\n" + name.encode() + b"\n" + text(argument) + b"\x85R."
     return state_dict(program)
@@ -299,7 +313,11 @@ FILES: dict[str, Attack] = {
     "zip: two pickles": Attack(lambda: zipped([("a/data.pkl", b"."), ("b/data.pkl", b".")]), UNREADABLE, "2 records"),
     "zip: a record far beyond the file": Attack(record_far_away, UNREADABLE, "is damaged"),
     "zip: cut off": Attack(lambda: weight((2, 2), (2, 1))[:-30], UNREADABLE, "cut off"),
-    "pt: a stride beyond the storage": Attack(lambda: weight((2, 2), (2**80, 1)), UNREADABLE, "reaches entry"),
+    "pt: a stride beyond the storage": Attack(lambda: weight((2, 2), (2**62, 1)), UNREADABLE, "reaches entry"),
+    "pt: a stride of thousands of digits": Attack(lambda: weight((2, 2), (2**1000, 1)), UNREADABLE, "not sizes"),
+    "pt: a name of thousands of digits": Attack(long_number, UNSUPPORTED, "characters"),
+    "pt: the lengths of a weight_norm, repeated": Attack(repeated_lengths, UNSUPPORTED, "declares the shape"),
+    "pt: thousands of modules": Attack(many_modules, UNSUPPORTED, "modules"),
     "pt: an offset beyond the storage": Attack(lambda: weight((2, 2), (2, 1), offset=2**62), UNREADABLE, "reaches"),
     "pt: negative strides": Attack(lambda: weight((2, 2), (-2, 1)), UNREADABLE, "not sizes"),
     "pt: a million by a million": Attack(lambda: weight((MILLION, MILLION), (0, 0)), UNSUPPORTED, "declares"),

@@ -197,3 +197,12 @@ def test_the_archive_of_a_whole_agent_of_stable_baselines_is_opened() -> None:
         archive.writestr("policy.pth", saved(mlp().state_dict()))
         archive.writestr("_stable_baselines3_version", "2.3.0")
     assert read_model(buffer.getvalue()).notes[0].startswith("weights taken from policy.pth")
+
+
+def test_keys_made_to_mislead_are_shown_short() -> None:
+    odd = {"a\nb": mlp().state_dict(), "x" * 5000: mlp().state_dict(), (1, 2): 3, 2**90: 4, "plain": mlp().state_dict()}
+    with pytest.raises(AmbiguousModel) as caught:
+        read_model(saved(odd))
+    assert caught.value.choices == ("plain",)
+    assert "\n" not in str(caught.value)
+    assert read_model(saved({**{k: v for k, v in odd.items() if isinstance(k, int | tuple)}, "m": odd["plain"]})).notes

@@ -10,13 +10,12 @@ from relucensus.errors import AmbiguousModel, InvalidRequest, RefusedFormat
 from relucensus.readers.choices import Choices
 from relucensus.readers.limits import shown
 from relucensus.readers.torch.descriptions import Inert, OtherTensor, StoredTensor
-from relucensus.readers.torch.series import listed
+from relucensus.readers.torch.series import listed, offered
 from relucensus.readers.torch.unpickler import SAVE_STATE_DICT
 
 Tensor = StoredTensor | OtherTensor
 _MAX_DEPTH: Final = 4
 _MAX_DICTS: Final = 10_000
-_MAX_FOUND: Final = 12
 _WEIGHTS: Final = ("weight", "weight_v", "weight_orig", "original", "original0")
 
 
@@ -75,7 +74,7 @@ def _without(item: str, key: str) -> str:
 def _named_ones(found: dict[str, Any], wanted: list[str]) -> dict[str, Any]:
     if not wanted:
         raise AmbiguousModel(
-            f"the file holds {len(found)} state_dicts", option="submodel", choices=list(found)[:_MAX_FOUND]
+            f"the file holds {len(found)} state_dicts", option="submodel", choices=offered(list(found))
         )
     taken = {}
     for item in wanted:

@@ -21,6 +21,7 @@ ITEM_BYTES: Final = {
 """The bytes of one entry of each type."""
 
 _MAX_AXES: Final = 64
+_MORE_THAN_ANY: Final = 2**63
 _TYPED: Final = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -236,7 +237,7 @@ def _size(arguments: tuple[Any, ...]) -> Any:
 
 
 def _is_size(number: Any) -> bool:
-    return type(number) is int and number >= 0
+    return type(number) is int and 0 <= number < _MORE_THAN_ANY
 
 
 _DICTS: Final = (Name("collections", "OrderedDict"), Name("collections", "defaultdict"))

@@ -19,6 +19,7 @@ from relucensus.readers.torch.reparametrised import folded_weight
 
 USE_ONNX: Final = "export the whole network as ONNX instead"
 _SUPPORTED: Final = "supported are linear layers: '<name>.weight' with 2 axes and '<name>.bias' with 1 axis"
+_LONGEST_NAME: Final = 1_000
 _COUNTERS: Final = ("num_batches_tracked",)
 _STATISTICS: Final = ("running_mean", "running_var")
 _EMBEDDING: Final = re.compile(
@@ -71,9 +72,15 @@ class Part:
 
 
 def parts_of(tensors: Iterable[NamedTensor]) -> list[Part]:
-    """The modules in the order in which their first tensors stand; raises UnsupportedModel for a name twice."""
+    """The modules in the order in which their first tensors stand.
+
+    Raises:
+        UnsupportedModel: two tensors of one name, or a name that is too long.
+    """
     modules: dict[str, dict[str, NamedTensor]] = {}
     for tensor in tensors:
+        if len(tensor.path) > _LONGEST_NAME:
+            raise UnsupportedModel(f"{shown(tensor.path)} is a name of more than {_LONGEST_NAME} characters")
         path, last = _split(tensor.path)
         if last in modules.setdefault(path, {}):
             raise UnsupportedModel(f"two tensors have the name {shown(tensor.path)} without their prefixes; {USE_ONNX}")

@@ -17,6 +17,8 @@ _NUMBER: Final = re.compile(r"[0-9]+")
 _CLOSING: Final = re.compile(r"((fc|linear|lin|dense)_)?(out|output|head|final|classifier)(_layer)?")
 _LONE: Final = re.compile(r"(fc|hidden|linear|lin|dense|layer)(_layer)?")
 _LONGEST_LIST: Final = 200
+_LONGEST_OFFER: Final = 60
+_MOST_OFFERS: Final = 12
 _GATED: Final = 3  # w1, w2, w3 of a gated block
 _SIDE_BY_SIDE: Final = frozenset(
     "q qf qnet critic actor value val v vf policy pi expert head branch target ensemble member model agent task tower "
@@ -122,3 +124,8 @@ def listed(names: Sequence[str]) -> str:
             return ", ".join(few) + f", … ({len(names)} in all)"
         few.append(shown(name))
     return ", ".join(few)
+
+
+def offered(names: Sequence[str]) -> list[str]:
+    """Those of the names that a question may offer: not too many, and none that is too long or cannot be typed."""
+    return [name for name in names if name.isprintable() and len(name) <= _LONGEST_OFFER][:_MOST_OFFERS]

@@ -12,14 +12,12 @@ from relucensus.readers.torch.chain import Chain, chain_of, check_sizes
 from relucensus.readers.torch.layers import EPSILON, network_of_chain
 from relucensus.readers.torch.named_tensor import NamedTensor
 from relucensus.readers.torch.parts import USE_ONNX, Kind, Part, parts_of
-from relucensus.readers.torch.series import NotAChain, listed, stem
+from relucensus.readers.torch.series import NotAChain, listed, offered, stem
 from relucensus.readers.torch.stable_baselines import ENDED_BY, SHARED
 from relucensus.values.network import Network
 
 _MAX_PARTS: Final = 5_000
 _MAX_DEPTH: Final = 16
-_MAX_CHOICES: Final = 12
-_LONGEST_CHOICE: Final = 60
 
 
 def network_of_tensors(
@@ -103,15 +101,12 @@ def _chain_or_question(parts: Sequence[Part], prefix: str, stored_in_order: bool
     except NotAChain as error:
         reason = str(error)
     where = f" under {shown(prefix)}" if prefix else ""
-    choices = [
-        choice
-        for choice in candidates(parts, stored_in_order=stored_in_order)
-        if choice != prefix and choice.isprintable() and len(choice) <= _LONGEST_CHOICE
-    ]
+    found = candidates(parts, stored_in_order=stored_in_order)
+    choices = offered([choice for choice in found if choice != prefix])
     others = [part for part in parts if part.kind is Kind.OTHER]
     if not choices:
         raise UnsupportedModel(reason if others else f"{_certain(where)}: {reason}; {_hint(reason)}".rstrip("; "))
-    raise AmbiguousModel(f"{_certain(where)} ({reason})", option="submodel", choices=choices[:_MAX_CHOICES])
+    raise AmbiguousModel(f"{_certain(where)} ({reason})", option="submodel", choices=choices)
 
 
 def _certain(where: str) -> str:

@@ -21,11 +21,20 @@ SAVE_STATE_DICT: Final = "save the weights alone: torch.save(model.state_dict(),
 
 _MAX_BYTES: Final = 64 * 2**20
 _MAX_INSTRUCTIONS: Final = 1_000_000
+_LONGEST_INTEGER: Final = 64
 _MARK: Final = object()
 
 
 class _OddKey:
     """Takes the place of a key that is neither text nor a number, which no state_dict has."""
+
+    def __str__(self) -> str:
+        return "a key of another kind"
+
+
+def _is_plain(key: Any) -> bool:
+    """Whether this is a key that takes no time to hash and to show."""
+    return isinstance(key, str | float | None) or (isinstance(key, int) and key.bit_length() <= _LONGEST_INTEGER)
 
 
 def described_object(program: bytes) -> Any:
@@ -204,8 +213,7 @@ class _Machine:
         target = self._a(dict, Inert)
         for key, value in zip(items[::2], items[1::2], strict=True):
             if isinstance(target, dict):
-                # Other keys might take for ever to hash.
-                target[key if isinstance(key, str | int | float | None) else _OddKey()] = value
+                target[key if _is_plain(key) else _OddKey()] = value
 
     def _top(self) -> Any:
         if not self._stack or self._stack[-1] is _MARK:
