@@ -340,7 +340,7 @@ FILES: dict[str, Attack] = {
         lambda: state_dict(b"\x80\x02(cos\nsystem\n" + text(f"touch {TRACE}") + b"o."), UNREADABLE, "OBJ"
     ),
     "legacy: a storage of a million millions": Attack(
-        lambda: legacy(legacy_weight(), storage=(10**12).to_bytes(8, "little")), UNREADABLE, "beyond the end"
+        lambda: legacy(legacy_weight(), storage=(2**62).to_bytes(8, "little")), UNREADABLE, "beyond the end"
     ),
     "legacy: a storage of less than nothing": Attack(
         lambda: legacy(legacy_weight(), storage=b"\xff" * 8), UNREADABLE, "beyond the end"

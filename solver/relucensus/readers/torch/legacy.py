@@ -64,12 +64,13 @@ def _read_storages(stream: io.BytesIO, keys: Any, storages: dict[str, Storage]) 
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise UnreadableModel("the pickle of the storages is not a list of their keys")
     content = {}
+    end = len(stream.getbuffer())
     for key in keys:
         if key not in storages:
             raise UnreadableModel(f"the file keeps the storage {shown(key)}, which no tensor is in")
         entries = int.from_bytes(stream.read(8), "little", signed=True)
         size = entries * ITEM_BYTES[storages[key].dtype]
-        content[key] = stream.read(max(size, 0))
-        if entries < 0 or len(content[key]) < size:
+        if not 0 <= size <= end - stream.tell():
             raise UnreadableModel(f"the storage {shown(key)} reaches beyond the end of the file; it is cut off")
+        content[key] = stream.read(size)
     return content

@@ -140,9 +140,9 @@ def _not_linear(path: str, tensors: Mapping[str, NamedTensor]) -> str:
 def _other_tensor(last: str, tensor: NamedTensor) -> str:
     name = shown(tensor.name)
     if last.startswith(("weight_ih", "weight_hh", "bias_ih", "bias_hh")):
-        return f"{name} belongs to a recurrent layer, whose networks are not piecewise linear in one step"
+        return f"{name} belongs to a recurrent layer, and recurrent networks are not counted"
     if last.startswith(("in_proj", "out_proj")):
-        return f"{name} belongs to an attention layer, which is not piecewise linear"
+        return f"{name} belongs to an attention layer, which is not piecewise linear and not counted"
     if last.startswith("lora_"):
         return f"{name} belongs to a low-rank adapter; merge it first (merge_and_unload of peft)"
     return f"{name} is not the tensor of a linear layer; {_SUPPORTED}, or {USE_ONNX}"

@@ -107,7 +107,7 @@ def _check_word(paths: Sequence[str], place: int, numbers: Sequence[int]) -> Non
         raise NotAChain(f"{listed(paths)} may be networks side by side, not the layers of one")
     if before and not before.endswith("."):
         if steps != {1} or numbers[0] > 1:
-            raise NotAChain(f"numbers with gaps, {listed(paths)}: what has the others is not in the file")
+            raise NotAChain(f"the numbers of {listed(paths)} are not those of layers one behind the other")
         if word not in (_BLOCKS if behind else _LAYERS):
             raise NotAChain(f"{listed(paths)}: {shown(word)} with a number may be a network of its own, not a layer")
     elif 1 in steps and len(steps) > 1:

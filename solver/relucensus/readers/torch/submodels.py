@@ -106,7 +106,9 @@ def _chain_or_question(parts: Sequence[Part], prefix: str, stored_in_order: bool
     others = [part for part in parts if part.kind is Kind.OTHER]
     if not choices:
         raise UnsupportedModel(reason if others else f"{_certain(where)}: {reason}; {_hint(reason)}".rstrip("; "))
-    raise AmbiguousModel(f"{_certain(where)} ({reason})", option="submodel", choices=choices)
+    raise AmbiguousModel(
+        f"{_certain(where)} ({reason}); prefixes with commas between are chained", option="submodel", choices=choices
+    )
 
 
 def _certain(where: str) -> str:
