@@ -198,14 +198,14 @@ def _flagged(
         raise UnreadableModel("data.pkl describes a tensor whose requires_grad is neither true nor false")
     if hooks is not None and hooks != {}:
         return OtherTensor("a tensor with backward hooks")
-    if not metadata:
+    if metadata is None or metadata == {}:
         return tensor
-    if not isinstance(metadata, dict) or not all(isinstance(on, bool) for on in metadata.values()):
-        return OtherTensor("a tensor with flags that are not known")
-    unknown = [flag for flag, on in metadata.items() if on and flag != "neg"]
+    if not isinstance(metadata, dict) or not all(on is True for on in metadata.values()):
+        return OtherTensor("a tensor with flags that are not known")  # torch writes no flag that is false
+    unknown = [flag for flag in metadata if flag != "neg"]
     if unknown:
         return OtherTensor(f"a tensor with the flag {shown(unknown[0])}")
-    return replace(tensor, negated=bool(metadata.get("neg", False)))
+    return replace(tensor, negated=True)
 
 
 def _parameter(arguments: tuple[Any, ...]) -> StoredTensor | OtherTensor:
