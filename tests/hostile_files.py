@@ -183,6 +183,20 @@ def weight(*arguments: Any, **options: Any) -> bytes:
     return state_dict(b"\x80\x02}" + text("0.weight") + tensor(*arguments, **options) + b"s.")
 
 
+def long_number() -> bytes:
+    return state_dict(b"\x80\x02}" + text(f"{'1' * 5000}.weight") + tensor((2, 2), (2, 1)) + b"s.")
+
+
+def repeated_lengths() -> bytes:
+    lengths = text("0.weight_g") + tensor((10**10,), (0,))
+    return state_dict(b"\x80\x02}(" + text("0.weight_v") + tensor((2, 2), (2, 1)) + lengths + b"u.")
+
+
+def many_modules() -> bytes:
+    parts = b"".join(text(f"{i}.{i}.weight") + tensor((1, 1), (1, 1)) for i in range(6000))
+    return state_dict(b"\x80\x02}(" + parts + b"u.")
+
+
 def calling(module: str, name: str, argument: str) -> bytes:
     program = b"\x80\x02c" + module.encode() + b"\n" + name.encode() + b"\n" + text(argument) + b"\x85R."
     return state_dict(program)
@@ -194,7 +208,7 @@ class _Payload:
 
 
 def deep_tuples() -> bytes:
-    return state_dict(b"\x80\x02}" + text("0.weight") + b"N" + b"\x85" * MILLION + b"s.")
+    return state_dict(b"\x80\x02}" + text("0.weight") + b"N" + b"\x85" * (MILLION - 9) + b"s.")
 
 
 def memo_bomb() -> bytes:
@@ -205,8 +219,33 @@ def memo_bomb() -> bytes:
 
 def long_shape() -> bytes:
     shape = b"(" + b"K\x01" * 300_000 + b"tq\x01"
-    call = b"ctorch._utils\n_rebuild_tensor_v2\n(NK\x00h\x01h\x01tR0"
+    call = b"ctorch._utils\n_rebuild_tensor_v2\n(NK\x00h\x01h\x01\x88}tR0"
     return state_dict(b"\x80\x02" + shape + call * 1000 + b".")
+
+
+def million_instructions() -> bytes:
+    return state_dict(b"\x80\x02]" + b"N0" * MILLION + b".")
+
+
+def many_objects() -> bytes:
+    """An object of a class of its own name, made and given attributes, hundreds of thousands of times."""
+    make = b"cos\nsystem\nq\x01)\x81}b0" + b"h\x01)\x81}b0" * 150_000
+    return state_dict(b"\x80\x02" + make + b"}" + text("model") + b"h\x01)Rs.")
+
+
+def deep_dicts() -> bytes:
+    steps = b"".join(b"}" + text("a") for _ in range(100_000))
+    return state_dict(b"\x80\x02" + steps + b"}" + b"s" * 100_000 + b".")
+
+
+def legacy(program: bytes, keys: bytes = b"\x80\x02]q\x00U\x010a.", storage: bytes = bytes(8)) -> bytes:
+    """A file of before torch 1.6 with this pickle of its weights."""
+    system = b"\x80\x02}" + text("little_endian") + b"\x88s."
+    return b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03." + system + program + keys + storage
+
+
+def legacy_weight() -> bytes:
+    return b"\x80\x02}" + text("0.weight") + tensor((2, 2), (2, 1)) + b"s."
 
 
 def quoted_at_length() -> bytes:
@@ -274,30 +313,53 @@ FILES: dict[str, Attack] = {
     "zip: two pickles": Attack(lambda: zipped([("a/data.pkl", b"."), ("b/data.pkl", b".")]), UNREADABLE, "2 records"),
     "zip: a record far beyond the file": Attack(record_far_away, UNREADABLE, "is damaged"),
     "zip: cut off": Attack(lambda: weight((2, 2), (2, 1))[:-30], UNREADABLE, "cut off"),
-    "pt: a stride beyond the storage": Attack(lambda: weight((2, 2), (2**80, 1)), UNREADABLE, "reaches entry"),
+    "pt: a stride beyond the storage": Attack(lambda: weight((2, 2), (2**62, 1)), UNREADABLE, "reaches entry"),
+    "pt: a stride of thousands of digits": Attack(lambda: weight((2, 2), (2**1000, 1)), UNREADABLE, "not sizes"),
+    "pt: a name of thousands of digits": Attack(long_number, UNSUPPORTED, "characters"),
+    "pt: the lengths of a weight_norm, repeated": Attack(repeated_lengths, UNSUPPORTED, "declares the shape"),
+    "pt: thousands of modules": Attack(many_modules, UNSUPPORTED, "modules"),
     "pt: an offset beyond the storage": Attack(lambda: weight((2, 2), (2, 1), offset=2**62), UNREADABLE, "reaches"),
     "pt: negative strides": Attack(lambda: weight((2, 2), (-2, 1)), UNREADABLE, "not sizes"),
     "pt: a million by a million": Attack(lambda: weight((MILLION, MILLION), (0, 0)), UNSUPPORTED, "declares"),
     "pt: a storage outside": Attack(lambda: weight((2, 2), (2, 1), key="../../etc/passwd"), UNREADABLE, "no record"),
     "pt: names with paths": Attack(with_path_names, 201, ""),
     "pt: a sparse tensor": Attack(
-        lambda: state_dict(b"\x80\x02}" + text("w") + b"ctorch._utils\n_rebuild_sparse_tensor\n)Rs."),
-        UNREADABLE,
-        "_rebuild_sparse_tensor",
+        lambda: state_dict(b"\x80\x02}" + text("0.weight") + b"ctorch._utils\n_rebuild_sparse_tensor\n)Rs."),
+        UNSUPPORTED,
+        "sparse tensor",
     ),
     "pt: a shape of many numbers, again and again": Attack(long_shape, UNREADABLE, "at most 64"),
     "pickle: tuples in tuples": Attack(deep_tuples, UNREADABLE, "tuple"),
+    "pickle: a million instructions": Attack(million_instructions, UNSUPPORTED, "instructions"),
+    "pickle: a million objects": Attack(many_objects, UNREADABLE, "no state_dict"),
+    "pickle: dicts in dicts": Attack(deep_dicts, UNREADABLE, "no state_dict"),
     "pickle: a memo that doubles": Attack(memo_bomb, UNREADABLE, "tuple"),
     "pickle: an error that quotes the file": Attack(quoted_at_length, UNREADABLE, "not a valid pickle"),
     "pickle: an extension code": Attack(lambda: state_dict(b"\x80\x02\x82\x01."), UNREADABLE, "EXT1"),
     "pickle: an object built by hand": Attack(
-        lambda: state_dict(b"\x80\x02(cos\nsystem\n" + text(f"touch {TRACE}") + b"o."), UNREADABLE, "os.system"
+        lambda: state_dict(b"\x80\x02(cos\nsystem\n" + text(f"touch {TRACE}") + b"o."), UNREADABLE, "OBJ"
     ),
+    "legacy: a storage of a million millions": Attack(
+        lambda: legacy(legacy_weight(), storage=(2**62).to_bytes(8, "little")), UNREADABLE, "beyond the end"
+    ),
+    "legacy: a storage of less than nothing": Attack(
+        lambda: legacy(legacy_weight(), storage=b"\xff" * 8), UNREADABLE, "beyond the end"
+    ),
+    "legacy: a storage of no tensor": Attack(lambda: legacy(b"\x80\x02}."), UNREADABLE, "no tensor is in"),
+    "legacy: a payload": Attack(
+        lambda: legacy(b"\x80\x02cos\nsystem\n" + text(f"touch {TRACE}") + b"\x85R.", b"\x80\x02]."),
+        UNREADABLE,
+        "'os.system'",
+    ),
+    "legacy: cut off": Attack(lambda: legacy(b"")[:40], UNREADABLE, "valid pickle"),
+    "a tar archive": Attack(lambda: bytes(257) + b"ustar" + bytes(1000), UNREADABLE, "tar archive"),
     "pickle: an object of an old protocol": Attack(
         lambda: state_dict(f"(S'touch {TRACE}'\nios\nsystem\n.".encode()), UNREADABLE, "STRING"
     ),
     "pickle: a payload in a bare pickle": Attack(lambda: pickle.dumps(_Payload()), UNREADABLE, "bare pickle"),
-    "pickle: a payload in an archive": Attack(lambda: state_dict(pickle.dumps(_Payload(), 2)), UNREADABLE, "refers to"),
+    "pickle: a payload in an archive": Attack(
+        lambda: state_dict(pickle.dumps(_Payload(), 2)), UNREADABLE, "not a state_dict"
+    ),
     **{
         f"pickle: {module}.{name}": Attack(
             lambda module=module, name=name: calling(module, name, f"touch {TRACE}"), UNREADABLE, f"{module}.{name}"
@@ -316,6 +378,14 @@ FILES: dict[str, Attack] = {
         lambda: header('{"w.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,9999999999]}}'),
         UNREADABLE,
         "damaged",
+    ),
+    "safetensors: ties that contradict themselves": Attack(
+        lambda: header(
+            '{"__metadata__":{"2.weight":"4.weight"},"0.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}',
+            bytes(4),
+        ),
+        UNSUPPORTED,
+        "tied",
     ),
     "safetensors: a name twice": Attack(
         lambda: header(

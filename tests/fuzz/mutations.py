@@ -44,13 +44,20 @@ def onnx_seeds() -> list[bytes]:
 
 
 def state_dict_seeds() -> list[bytes]:
-    return [(CASES / f"{name}.pt").read_bytes() for name in ("seven_7_3", "planar_8x3")]
+    files = ("checkpoint_with_extras", "averaged_model", "weight_norm", "negated_view", "actor_critic_state_dict")
+    names = ["seven_7_3", "planar_8x3", *(f"files/{name}" for name in files)]
+    return [(CASES / f"{name}.pt").read_bytes() for name in names]
+
+
+def legacy_seeds() -> list[bytes]:
+    return [(CASES / "files" / "legacy_serialisation.pt").read_bytes()]
 
 
 def safetensors_seeds() -> list[bytes]:
     layers = {"0.weight": f32(4, 2), "0.bias": f32(4), "2.weight": f32(1, 4), "2.bias": f32(1)}
     halves = {name: array.astype(np.float16) for name, array in layers.items()}
-    return [safetensors.numpy.save(layers), safetensors.numpy.save(halves)]
+    tied = safetensors.numpy.save({k: v for k, v in layers.items() if k != "2.bias"}, {"4.weight": "2.weight"})
+    return [safetensors.numpy.save(layers), safetensors.numpy.save(halves), tied]
 
 
 def vnnlib_seeds() -> list[bytes]:

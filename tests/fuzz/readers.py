@@ -31,6 +31,7 @@ from relucensus.values.network import Network
 FORMATS = {
     "onnx": (mutations.onnx_seeds, mutations.mutated_onnx),
     "pt": (mutations.state_dict_seeds, mutations.mutated_state_dict),
+    "legacy": (mutations.legacy_seeds, mutations.mutated_bytes),
     "safetensors": (mutations.safetensors_seeds, mutations.mutated_safetensors),
     "vnnlib": (mutations.vnnlib_seeds, mutations.mutated_vnnlib),
 }
@@ -79,7 +80,7 @@ def read_many(folder: Path, seed: int, files: int | None, minutes: float | None)
     seeds = {name: make() for name, (make, _) in FORMATS.items()}
     done = networks = 0
     while (files is None or done < files) and time.monotonic() < end:
-        name = rng.choice(["onnx", "onnx", "pt", "pt", "safetensors", "vnnlib"])
+        name = rng.choice(["onnx", "onnx", "pt", "pt", "legacy", "safetensors", "vnnlib"])
         change = FORMATS[name][1] if rng.random() < 0.7 else mutations.mutated_bytes
         data = change(rng.choice(seeds[name]), seeds[name], rng)
         (folder / _CURRENT).write_bytes(data)

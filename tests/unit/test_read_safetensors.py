@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,8 +41,10 @@ def test_a_file_of_every_float_type_is_the_network_torch_evaluates(dtype: torch.
     np.testing.assert_allclose(read.network.forward(points.numpy()), expected, rtol=1e-12, atol=1e-12)
     assert read.format == "safetensors"
     assert read.network.digest == network_from_module(model).digest
+    half = [f"{str(dtype).removeprefix('torch.')} weights taken as the exact numbers they are"]
     assert read.notes == [
         "layers taken in the order of their numbers: '0', '2'",
+        *(half if dtype.itemsize == 2 else []),
         "a bare safetensors file does not name its activation; taken as relu",
     ]
 
@@ -51,34 +54,33 @@ def test_numbers_are_compared_as_numbers() -> None:
     assert read_model(safetensors_torch.save(model.state_dict())).network.widths == tuple(range(3, 14))
 
 
-def test_groups_of_names_stand_in_the_only_order_that_chains() -> None:
-    read = read_model(saved(layers__0__weight=(8, 3), layers__1__weight=(8, 8), head__weight=(2, 8), head__bias=(2,)))
+def test_one_layer_called_head_ends_a_chain_of_numbers() -> None:
+    read = read_model(saved(layers__0__weight=(8, 3), layers__1__weight=(8, 8), head__weight=(2, 8)))
     assert read.network.widths == (8, 8)
-    assert read.notes[0] == ("layers taken in the only order that fits their shapes: 'layers.0', 'layers.1', 'head'")
+    assert read.notes[0] == (
+        "layers taken in the order of their numbers, the closing one last: 'layers.0', 'layers.1', 'head'"
+    )
 
 
-def test_an_order_that_shapes_do_not_settle_is_refused_with_two_orders() -> None:
-    text = refusal(saved(layers__0__weight=(8, 2), layers__1__weight=(8, 8), head__weight=(2, 8)), UnsupportedModel)
-    assert "'head', 'layers.0', 'layers.1' and 'layers.0', 'layers.1', 'head' both fit the shapes" in text
-
-
-def test_names_of_too_many_kinds_are_refused() -> None:
+def test_names_of_many_kinds_are_refused() -> None:
     shapes = {f"{letter}__weight": (2, 2) for letter in "abcdefgh"}
     assert "names of 8 kinds" in refusal(saved(**shapes), UnsupportedModel)
 
 
-def test_shapes_that_chain_in_no_order_name_two_keys() -> None:
-    text = refusal(saved(a__weight=(8, 3), b__weight=(5, 7)), InvalidNetwork)
-    assert text == "'b.weight' (5x7) does not fit behind 'a.weight' (8x3): it takes 7 values and gets 8"
+def test_shapes_that_do_not_chain_name_two_keys() -> None:
+    text = refusal(saved(fc1__weight=(8, 3), fc2__weight=(5, 7)), InvalidNetwork)
+    assert text == "'fc2.weight' (5x7) does not fit behind 'fc1.weight' (8x3): it takes 7 values and gets 8"
 
 
 def test_tensors_of_other_layers_are_refused_by_name() -> None:
-    assert "'0.weight' has shape 2x1x3x3" in refusal(saved(**{"0__weight": (2, 1, 3, 3)}), UnsupportedModel)
+    assert "'0.weight' (2x1x3x3) is the weight of a convolution" in refusal(
+        saved(**{"0__weight": (2, 1, 3, 3)}), UnsupportedModel
+    )
     assert "'1.running_mean'" in refusal(saved(**{"0__weight": (2, 2), "1__running_mean": (2,)}), UnsupportedModel)
     tensors = {"0.weight": np.zeros((2, 2), np.uint8)}
-    assert "has the type U8" in refusal(safetensors_numpy.save(tensors), UnsupportedModel)
+    assert "'0.weight' holds U8; supported are float16" in refusal(safetensors_numpy.save(tensors), UnsupportedModel)
     tensors = {"0.weight": np.zeros((2, 2), np.int64)}
-    assert "holds int64" in refusal(safetensors_numpy.save(tensors), UnsupportedModel)
+    assert "holds I64" in refusal(safetensors_numpy.save(tensors), UnsupportedModel)
 
 
 def test_a_weight_that_is_not_finite_is_named() -> None:
@@ -131,3 +133,71 @@ def test_a_header_whose_length_looks_like_another_format_is_no_other_format(leng
     size = int.from_bytes(file[:8], "little")
     padded = length.to_bytes(8, "little") + file[8 : 8 + size].ljust(length) + file[8 + size :]
     assert read_model(padded).format == "safetensors"
+
+
+def saved_model(module: nn.Module, tmp_path: Path, metadata: dict[str, str] | None = None) -> bytes:
+    safetensors_torch.save_model(module, str(tmp_path / "m.safetensors"), metadata)
+    return (tmp_path / "m.safetensors").read_bytes()
+
+
+def test_a_layer_that_save_model_left_out_because_it_is_shared_is_restored(tmp_path: Path) -> None:
+    shared = nn.Linear(4, 4)
+    model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), shared, nn.ReLU(), shared, nn.ReLU(), shared, nn.ReLU())
+    model.append(nn.Linear(4, 1))
+    read = read_model(saved_model(model, tmp_path, {"format": "pt", "note": "mine"}))
+    points = torch.rand(20, 2) * 4 - 2
+    expected = model(points).detach().double().numpy()
+    np.testing.assert_allclose(read.network.forward(points.double().numpy()), expected, rtol=1e-5, atol=1e-6)
+    assert read.notes[0].startswith("tied to other tensors by the file's metadata: ")
+    for name in ("'4.bias'", "'4.weight'", "'6.bias'", "'6.weight'"):
+        assert name in read.notes[0]
+
+
+def test_a_bias_that_save_model_left_out_because_it_is_shared_is_restored(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1))
+    model[2].bias = model[0].bias
+    layers = read_model(saved_model(model, tmp_path)).network.layers
+    np.testing.assert_array_equal(layers[1].bias, model[0].bias.detach().double().numpy())
+
+
+def test_a_tied_tensor_is_never_a_transposed_one_since_save_model_writes_none(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+    model[2].weight = nn.Parameter(model[0].weight.t())
+    with pytest.raises(RuntimeError, match="view size is not compatible"):
+        saved_model(model, tmp_path)
+
+
+def test_a_tied_tensor_of_another_shape_does_not_fit(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1))
+    model[2].weight = nn.Parameter(model[0].weight.view(1, 4))
+    assert "does not fit behind" in refusal(saved_model(model, tmp_path), InvalidNetwork)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"0.bias": "0.weight"},
+        {"0.bias": "anything"},
+        {"2.weight": "gone.weight"},
+        {"2.bias": ""},
+    ],
+)
+def test_metadata_that_may_be_a_tie_and_is_not_certain_is_refused(metadata: dict[str, str]) -> None:
+    tensors = {"0.weight": np.eye(2), "0.bias": np.zeros(2)}
+    with pytest.raises(UnsupportedModel, match="as for tensors that are tied"):
+        read_model(safetensors_numpy.save(tensors, metadata))
+
+
+def test_other_metadata_does_no_harm() -> None:
+    tensors = {"0.weight": np.eye(2), "0.bias": np.zeros(2)}
+    data = safetensors_numpy.save(tensors, {"format": "pt", "bias": "true", "license": "mit", "2.0": "3"})
+    assert read_model(data).network.inputs == 2
+
+
+def test_tensors_of_every_type_may_lie_outside_of_the_network_that_is_asked_for() -> None:
+    others = {f"other.{i}": torch.ones(3).to(kind) for i, kind in enumerate([torch.float8_e4m3fn, torch.bool])}
+    others["other.mask"] = torch.ones(3, dtype=torch.complex64)
+    tensors = {**{f"net.{k}": v for k, v in nn.Linear(3, 2).state_dict().items()}, **others}
+    assert read_model(safetensors_torch.save(tensors), submodel="net").network.inputs == 3
+    weights = {"0.weight": torch.ones(2, 2).to(torch.float8_e5m2)}
+    assert "'0.weight' holds F8_E5M2; supported are float16" in refusal(safetensors_torch.save(weights), CensusError)

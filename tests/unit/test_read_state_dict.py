@@ -73,7 +73,11 @@ def test_a_state_dict_of_every_float_type_is_the_network_torch_evaluates(dtype: 
     np.testing.assert_allclose(read.network.forward(points.numpy()), expected, rtol=1e-12, atol=1e-12)
     assert read.format == "state_dict"
     assert read.input_shape is None
-    assert read.notes == ["a bare state_dict does not name its activation; taken as relu"]
+    half = [f"{str(dtype).removeprefix('torch.')} weights taken as the exact numbers they are"]
+    assert read.notes == [
+        *(half if dtype.itemsize == 2 else []),
+        "a bare state_dict does not name its activation; taken as relu",
+    ]
 
 
 def test_weights_are_the_exact_stored_numbers() -> None:
@@ -111,7 +115,7 @@ def test_parameters_and_plain_dicts_are_read() -> None:
 
 def test_a_state_dict_under_its_usual_key_is_read_and_noted() -> None:
     read = read_model(saved({"state_dict": mlp(2, 3, 1).state_dict()}))
-    assert read.notes[0] == "weights taken from the only key of the file, 'state_dict'"
+    assert read.notes[0] == "weights taken from the key 'state_dict'"
 
 
 def test_more_than_ten_layers_stand_in_the_order_of_their_numbers() -> None:
@@ -148,13 +152,15 @@ def test_nothing_of_a_pickled_payload_runs(tmp_path: Path) -> None:
         saved(hidden),
         saved(collections.OrderedDict(hidden)),
         archive(pickle.dumps(Payload(target), protocol=0)),
+        pickle.dumps(Payload(target), protocol=2),
         archive(pickle.dumps(Payload(target), protocol=5)),
         pickle.dumps(Payload(target)),
         saved(hidden, _use_new_zipfile_serialization=False),
     ):
         refusal(data, UnsupportedModel)
     assert not target.exists()
-    assert "system': whole pickled modules and other objects are refused" in refusal(saved(hidden), UnsupportedModel)
+    words = f"beside tensors it holds 'x' (object of '{os.system.__module__}.system'), nothing of which was run"
+    assert words in refusal(saved(hidden), UnsupportedModel)
 
 
 def test_a_whole_pickled_module_is_refused_with_the_way_to_save_it() -> None:
@@ -173,39 +179,25 @@ def test_torchscript_and_exported_programs_are_refused() -> None:
     assert ".pt2" in refusal(archive(b"", archive_format=b"pt2"), UnsupportedModel)
 
 
-def test_a_legacy_pickle_is_refused_with_the_way_to_save_it_again() -> None:
-    data = saved(mlp(2, 3, 1).state_dict(), _use_new_zipfile_serialization=False)
-    assert "save it again with torch >= 1.6" in refusal(data, UnsupportedModel)
-
-
-def test_a_checkpoint_is_refused_by_its_keys() -> None:
-    model = mlp(2, 3, 1)
-    text = refusal(saved({"epoch": 3, "model": model.state_dict(), "optimizer": {0: [1.5]}}), UnsupportedModel)
-    assert "beside tensors it holds 'epoch' (int), 'model' (dict), 'optimizer' (dict)" in text
-
-
 def test_a_file_that_is_no_dict_is_refused() -> None:
     assert "holds a list, not a state_dict" in refusal(saved([torch.zeros(2)]), UnsupportedModel)
-    assert "holds a StoredTensor" in refusal(saved(torch.zeros(2)), UnsupportedModel)
+    assert "holds a tensor, not a state_dict" in refusal(saved(torch.zeros(2)), UnsupportedModel)
 
 
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.ReLU()), "'1.running_mean' belongs to a batch norm"),
-        (nn.Sequential(nn.Conv2d(1, 2, 3)), "'0.weight' has shape 2x1x3x3 (the shape of a convolution)"),
-        (
-            nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)),
-            "'1.weight' has shape 3 (the shape of a normalisation or",
-        ),
-        (nn.LSTM(2, 3), "'weight_ih_l0' is not the tensor of a linear layer"),
-        (nn.Sequential(nn.Linear(2, 3), nn.Bilinear(2, 2, 3)), "'1.weight' has shape 3x2x2"),
+        (nn.Sequential(nn.Conv2d(1, 2, 3)), "'0.weight' (2x1x3x3) is the weight of a convolution"),
+        (nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)), "'1.weight' (3) belongs to a LayerNorm or GroupNorm"),
+        (nn.Sequential(nn.Linear(2, 3), nn.RMSNorm(3)), "'1.weight' (3) holds the slopes of a PReLU or belongs to an"),
+        (nn.LSTM(2, 3), "'weight_ih_l0' belongs to a recurrent layer"),
+        (nn.MultiheadAttention(2, 1), "'in_proj_weight' belongs to an attention layer"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Bilinear(2, 2, 3)), "'1.weight' (3x2x2) is the weight of a convolution (or"),
     ],
 )
 def test_tensors_of_other_layers_are_refused_by_name(model: nn.Module, words: str) -> None:
     text = refusal(saved(model.state_dict()), UnsupportedModel)
     assert words in text
-    assert "supported are linear layers" in text or "export the whole network as ONNX" in text
 
 
 def test_a_bias_without_weights_is_refused() -> None:
@@ -221,12 +213,11 @@ def test_integer_weights_are_refused() -> None:
 
 def test_an_order_that_is_not_certain_is_refused_with_both_orders() -> None:
     weights = {
-        "layers.0.weight": torch.ones(3, 2),
         "layers.1.weight": torch.ones(2, 3),
-        "head.weight": torch.ones(1, 2),
+        "layers.0.weight": torch.ones(3, 2),
     }
     text = refusal(saved(weights), UnsupportedModel)
-    assert "stored as 'layers.0', 'layers.1', 'head', but by name 'head', 'layers.0', 'layers.1'" in text
+    assert "stored as 'layers.1', 'layers.0', by name 'layers.0', 'layers.1'" in text
 
 
 def test_shapes_that_do_not_chain_name_both_keys() -> None:
@@ -348,5 +339,5 @@ def test_an_activation_without_a_finite_slope_is_refused(name: str) -> None:
 @pytest.mark.parametrize("slopes", [1, 3])
 def test_the_slopes_of_a_prelu_are_refused_and_never_ignored(slopes: int) -> None:
     module = nn.Sequential(nn.Linear(2, 3), nn.PReLU(slopes), nn.Linear(3, 1))
-    with pytest.raises(UnsupportedModel, match=r"'1\.weight' has shape . \(the shape of a normalisation or a PReLU\)"):
+    with pytest.raises(UnsupportedModel, match=r"'1\.weight' \(.\) (is the slope|holds the slopes) of a PReLU"):
         read_model(saved(module.state_dict()))

@@ -102,14 +102,16 @@ def _leaves(module: Any) -> Iterator[Any]:
 
 
 def _safetensors(layers: Sequence[Any]) -> bytes:
-    """The weights and biases of the layers, which are numbered, in the safetensors format."""
+    """The weights and biases of the layers, which are numbered, in the safetensors format.
+
+    A layer without a bias is written with zeros: in a file, weights without a bias may be an embedding.
+    """
     header: dict[str, Any] = {}
     pieces = []
     end = 0
     for number, layer in enumerate(layers):
-        for name, tensor in (("weight", layer.weight), ("bias", layer.bias)):
-            if tensor is None:
-                continue
+        bias = torch.zeros(len(layer.weight), dtype=layer.weight.dtype) if layer.bias is None else layer.bias
+        for name, tensor in (("weight", layer.weight), ("bias", bias)):
             piece = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
             pieces.append(piece)
             begin, end = end, end + len(piece)

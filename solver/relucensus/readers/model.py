@@ -16,11 +16,11 @@ from relucensus.values.network import Network
 
 DEFAULT_LIMITS: Final = ReaderLimits()
 
-_ACCEPTED: Final = "accepted are ONNX, safetensors and a PyTorch state_dict saved by torch >= 1.6"
+_ACCEPTED: Final = "accepted are ONNX, safetensors and a PyTorch state_dict or checkpoint"
 _LONGEST_HEADER: Final = 2**32
-_LEGACY: Final = (
-    "the file is a bare pickle (torch before 1.6, or not from torch at all) and is refused, nothing of it was run; "
-    "save it again with torch >= 1.6: torch.save(model.state_dict(), path)"
+_TAR: Final = (
+    "the file is a tar archive (torch before 0.1.10, or not from torch at all) and is refused; save it again with a "
+    "newer torch: torch.save(model.state_dict(), path)"
 )
 _KNOWN_OTHERS: Final = {
     b"\x89HDF": "an HDF5 (Keras .h5) file",
@@ -75,10 +75,10 @@ def read_model(
 def _read(data: bytes, files: DataFiles, limits: ReaderLimits, chosen: Choices) -> ReadModel:
     match _sniffed(data):
         case "state_dict":
-            network, notes = read_state_dict(data, limits, chosen.between)
+            network, notes = read_state_dict(data, limits, chosen)
             return ReadModel(network, "state_dict", None, [*notes, _taken(chosen.activation_name, "state_dict")])
         case "safetensors":
-            network, notes = read_safetensors(data, limits, chosen.between)
+            network, notes = read_safetensors(data, limits, chosen)
             return ReadModel(network, "safetensors", None, [*notes, _taken(chosen.activation_name, "safetensors file")])
         case _:
             network, input_shape, notes = read_onnx(data, files, limits, chosen)
@@ -98,7 +98,9 @@ def _sniffed(data: bytes) -> str:
     if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < _LONGEST_HEADER:
         return "safetensors"
     if data[:1] == b"\x80" and data[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        raise RefusedFormat(_LEGACY)
+        return "state_dict"  # of before torch 1.6, or another pickle
+    if data[257:262] == b"ustar":
+        raise RefusedFormat(_TAR)
     for magic, kind in _KNOWN_OTHERS.items():
         if data.startswith(magic):
             raise RefusedFormat(f"the file is {kind}; {_ACCEPTED}")

@@ -1,89 +1,79 @@
-"""The tensors that a pickle of `torch.save` describes, found without running the pickle.
+"""The objects that a pickle describes, found without running the pickle.
 
-A pickle is a program for a small stack machine. This module is such a machine with two dozen instructions, none of
-which imports, calls or sets anything: names stay names, and the three functions that torch writes into a state_dict
-are understood as descriptions. Everything else in the program is a reason to refuse the file.
+A pickle is a program for a small stack machine. This module is such a machine with a closed set of instructions, none
+of which imports, calls or sets anything: see `descriptions` for what becomes of names and calls. The work and the
+memory are proportional to the length of the program.
 """
 
 from __future__ import annotations
 
+import io
 import pickletools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final
 
 from relucensus.errors import CensusError, RefusedFormat, UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import shown
+from relucensus.readers.torch.descriptions import Inert, Name, Storage, described_call, described_storage
 
 SAVE_STATE_DICT: Final = "save the weights alone: torch.save(model.state_dict(), path)"
 
-_MAX_BYTES: Final = 4 * 2**20
-_MAX_AXES: Final = 64
-_STORAGE_TYPES: Final = {
-    "DoubleStorage": "float64",
-    "FloatStorage": "float32",
-    "HalfStorage": "float16",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "int64",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTensor:
-    """A strided view of a storage, as the pickle declares it; nothing of it is checked against the storage yet."""
-
-    dtype: str
-    key: str
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Name:
-    module: str
-    attribute: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.attribute}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Storage:
-    dtype: str
-    key: str
-
-
-_ORDERED_DICT: Final = _Name("collections", "OrderedDict")
-_REBUILD_TENSOR: Final = _Name("torch._utils", "_rebuild_tensor_v2")
-_REBUILD_PARAMETER: Final = _Name("torch._utils", "_rebuild_parameter")
+_MAX_BYTES: Final = 64 * 2**20
+_MAX_INSTRUCTIONS: Final = 1_000_000
+_LONGEST_INTEGER: Final = 64
 _MARK: Final = object()
 
 
+class _OddKey:
+    """Takes the place of a key that is neither text nor a number, which no state_dict has."""
+
+    def __str__(self) -> str:
+        return "a key of another kind"
+
+
+def _is_plain(key: Any) -> bool:
+    """Whether this is a key that takes no time to hash and to show."""
+    return isinstance(key, str | float | None) or (isinstance(key, int) and key.bit_length() <= _LONGEST_INTEGER)
+
+
 def described_object(program: bytes) -> Any:
-    """What the pickle describes: dicts, lists, tuples and scalars as themselves, tensors as `StoredTensor`.
+    """What the pickle describes: dicts, lists, tuples and scalars as themselves, tensors and objects by description.
 
     Raises:
-        UnsupportedModel: a class or function beyond those of a state_dict, or an instruction that needs one.
+        UnsupportedModel: an instruction that no checkpoint needs, or more of them than are accepted.
         UnreadableModel: not a pickle, or one that its own instructions contradict.
     """
     if len(program) > _MAX_BYTES:
         raise UnsupportedModel(f"data.pkl has {len(program)} bytes; accepted are at most {_MAX_BYTES}")
-    machine = _Machine()
+    return next_object(io.BytesIO(program), "data.pkl")[0]
+
+
+def next_object(stream: io.BytesIO, source: str) -> tuple[Any, dict[str, Storage]]:
+    """What the pickle that begins here describes, and the storages it names; the stream is left at its end.
+
+    Raises:
+        UnsupportedModel, UnreadableModel: as `described_object`, which calls the pickle by the name `source`.
+    """
+    machine = _Machine(source)
     try:
-        for opcode, argument, _ in pickletools.genops(program):
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+            if count >= _MAX_INSTRUCTIONS:
+                raise UnsupportedModel(f"{source} has more than {_MAX_INSTRUCTIONS} instructions")
             machine.step(opcode.name, argument)
     except CensusError:
         raise
     except Exception as error:
-        raise UnreadableModel(f"data.pkl is not a valid pickle ({type(error).__name__}: {shown(error)})") from None
-    return machine.result()
+        raise UnreadableModel(f"{source} is not a valid pickle ({type(error).__name__}: {shown(error)})") from None
+    return machine.result(), machine.storages
 
 
 class _Machine:
     """The stack, the memo, and one method per kind of instruction."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self.storages: dict[str, Storage] = {}
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
         self._stopped = False
@@ -105,7 +95,7 @@ class _Machine:
     def result(self) -> Any:
         """The one object that is left."""
         if not self._stopped or len(self._stack) != 1:
-            raise UnreadableModel(f"data.pkl ends with {len(self._stack)} objects; needed is exactly one")
+            raise UnreadableModel(f"{self._source} ends with {len(self._stack)} objects; needed is exactly one")
         return self._stack[0]
 
     def stop(self, _argument: Any) -> None:
@@ -120,8 +110,32 @@ class _Machine:
     def empty_dict(self, _argument: Any) -> None:
         self._stack.append({})
 
+    def empty_set(self, _argument: Any) -> None:
+        self._stack.append(Inert("set"))
+
+    def list_to_mark(self, _argument: Any) -> None:
+        self._stack.append(self._pop_to_mark())
+
+    def dict_to_mark(self, _argument: Any) -> None:
+        items = self._pop_to_mark()
+        self._stack.append({})
+        self._set_pairs(items)
+
+    def set_to_mark(self, _argument: Any) -> None:
+        self._pop_to_mark()
+        self._stack.append(Inert("frozenset"))
+
     def tuple_to_mark(self, _argument: Any) -> None:
         self._stack.append(tuple(self._pop_to_mark()))
+
+    def drop(self, _argument: Any) -> None:
+        self._stack.pop()
+
+    def drop_to_mark(self, _argument: Any) -> None:
+        self._pop_to_mark()
+
+    def double(self, _argument: Any) -> None:
+        self._stack.append(self._top())
 
     def remember(self, index: Any) -> None:
         self._memo[index] = self._top()
@@ -133,64 +147,77 @@ class _Machine:
         self._stack.append(self._memo[index])
 
     def append_one(self, _argument: Any) -> None:
-        item = self._pop()
-        self._a(list).append(item)
+        self._extend([self._pop()])
 
     def append_all(self, _argument: Any) -> None:
-        items = self._pop_to_mark()
-        self._a(list).extend(items)
+        self._extend(self._pop_to_mark())
+
+    def add_all(self, _argument: Any) -> None:
+        self._pop_to_mark()
+        self._a(Inert)
 
     def set_one(self, _argument: Any) -> None:
         value, key = self._pop(), self._pop()
-        self._set(key, value)
+        self._set_pairs([key, value])
 
     def set_all(self, _argument: Any) -> None:
-        items = self._pop_to_mark()
-        for key, value in zip(items[::2], items[1::2], strict=True):
-            self._set(key, value)
+        self._set_pairs(self._pop_to_mark())
 
     def name(self, argument: str) -> None:
         module, _, attribute = argument.partition(" ")
-        self._stack.append(_checked_name(module, attribute))
+        self._stack.append(Name(module, attribute))
 
     def name_from_stack(self, _argument: Any) -> None:
         attribute, module = self._pop(), self._pop()
         if not isinstance(module, str) or not isinstance(attribute, str):
-            raise UnreadableModel("data.pkl refers to a name that is not text")
-        self._stack.append(_checked_name(module, attribute))
+            raise UnreadableModel(f"{self._source} refers to a name that is not text")
+        self._stack.append(Name(module, attribute))
 
     def describe_storage(self, _argument: Any) -> None:
-        kind, storage_type, key, _location, _entries = self._pop()
-        if kind != "storage" or not isinstance(storage_type, _Name) or not isinstance(key, str):
-            raise UnreadableModel("data.pkl names a storage in a way that torch.save does not")
-        if storage_type.module != "torch" or storage_type.attribute not in _STORAGE_TYPES:
-            raise UnreadableModel(f"data.pkl names the storage type {shown(storage_type)}, which is none")
-        self._stack.append(_Storage(_STORAGE_TYPES[storage_type.attribute], key))
+        described = described_storage(self._pop())
+        if isinstance(described, Storage):
+            root = replace(described, first=0, entries=0)
+            if self.storages.setdefault(described.key, root).dtype != described.dtype:
+                raise UnreadableModel(f"{self._source} gives the storage {shown(described.key)} two types")
+        self._stack.append(described)
 
     def describe_call(self, _argument: Any) -> None:
         arguments, function = self._pop(), self._pop()
-        if function == _ORDERED_DICT and arguments == ():
-            self._stack.append({})
-        elif function == _REBUILD_TENSOR:
-            self._stack.append(_tensor(*arguments))
-        elif function == _REBUILD_PARAMETER and isinstance(arguments[0], StoredTensor):
-            self._stack.append(arguments[0])
-        else:
-            called = shown(function) if isinstance(function, _Name) else f"a {type(function).__name__}"
-            raise UnreadableModel(f"data.pkl calls {called} in a way that torch.save does not")
+        self._stack.append(described_call(function, arguments))
+
+    def describe_object(self, _argument: Any) -> None:
+        _arguments, kind = self._pop(), self._pop()
+        self._stack.append(self._inert(kind))
+
+    def describe_object_with_keywords(self, _argument: Any) -> None:
+        _keywords, _arguments, kind = self._pop(), self._pop(), self._pop()
+        self._stack.append(self._inert(kind))
 
     def ignore_attributes(self, _argument: Any) -> None:
         self._pop()
-        self._a(dict)
+        self._a(dict, Inert)
 
-    def _set(self, key: Any, value: Any) -> None:
-        if not isinstance(key, str | int):
-            raise UnsupportedModel(f"a dict in data.pkl has a key of type {type(key).__name__}; {SAVE_STATE_DICT}")
-        self._a(dict)[key] = value
+    def _inert(self, kind: Any) -> Inert:
+        if isinstance(kind, Inert):  # a class that a file of before torch 1.6 names together with its source
+            return kind
+        if not isinstance(kind, Name):
+            raise UnreadableModel(f"{self._source} makes an object of a {type(kind).__name__}, which is no class")
+        return Inert(str(kind))
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self._a(list, Inert)
+        if isinstance(target, list):
+            target.extend(items)
+
+    def _set_pairs(self, items: list[Any]) -> None:
+        target = self._a(dict, Inert)
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if isinstance(target, dict):
+                target[key if _is_plain(key) else _OddKey()] = value
 
     def _top(self) -> Any:
         if not self._stack or self._stack[-1] is _MARK:
-            raise UnreadableModel("data.pkl takes an object from an empty stack")
+            raise UnreadableModel(f"{self._source} takes an object from an empty stack")
         return self._stack[-1]
 
     def _pop(self) -> Any:
@@ -204,40 +231,18 @@ class _Machine:
         self._stack.pop()
         return items[::-1]
 
-    def _a(self, kind: type) -> Any:
+    def _a(self, *kinds: type) -> Any:
         top = self._top()
-        if type(top) is not kind:
-            raise UnreadableModel(f"data.pkl treats a {type(top).__name__} as a {kind.__name__}")
+        if type(top) not in kinds:
+            raise UnreadableModel(f"{self._source} treats a {type(top).__name__} as a {kinds[0].__name__}")
         return top
 
 
-def _checked_name(module: str, attribute: str) -> _Name:
-    name = _Name(module, attribute)
-    if name in (_ORDERED_DICT, _REBUILD_TENSOR, _REBUILD_PARAMETER):
-        return name
-    if module == "torch" and attribute in _STORAGE_TYPES:
-        return name
-    if module == "torch" and attribute.endswith("Storage"):
-        raise UnsupportedModel(f"a tensor has the type {shown(name)}; supported are {', '.join(_STORAGE_TYPES)}")
-    raise RefusedFormat(
-        f"the file refers to {shown(name)}: whole pickled modules and other objects are refused, nothing of them was "
-        f"run; {SAVE_STATE_DICT}"
-    )
-
-
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_unused: Any) -> StoredTensor:
-    if not (isinstance(shape, tuple) and isinstance(strides, tuple)) or max(len(shape), len(strides)) > _MAX_AXES:
-        raise UnreadableModel(f"data.pkl describes a tensor by other than tuples of at most {_MAX_AXES} numbers")
-    numbers = (offset, *shape, *strides)
-    if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in numbers):
-        raise UnreadableModel("data.pkl describes a tensor by numbers that are not sizes")
-    if len(shape) != len(strides):
-        raise UnreadableModel(f"data.pkl describes a tensor of {len(shape)} axes with {len(strides)} strides")
-    return StoredTensor(storage.dtype, storage.key, offset, tuple(shape), tuple(strides))
-
-
 _LITERALS: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-_IMMEDIATES: Final = frozenset("BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8".split())
+_IMMEDIATES: Final = frozenset(
+    "BININT BININT1 BININT2 LONG1 LONG4 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINSTRING SHORT_BINSTRING "
+    "BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8".split()
+)
 _TUPLES: Final = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _IGNORED: Final = frozenset({"PROTO", "FRAME"})
 _ACTIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
@@ -245,7 +250,14 @@ _ACTIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
     "MARK": _Machine.mark,
     "EMPTY_LIST": _Machine.empty_list,
     "EMPTY_DICT": _Machine.empty_dict,
+    "EMPTY_SET": _Machine.empty_set,
+    "LIST": _Machine.list_to_mark,
+    "DICT": _Machine.dict_to_mark,
+    "FROZENSET": _Machine.set_to_mark,
     "TUPLE": _Machine.tuple_to_mark,
+    "POP": _Machine.drop,
+    "POP_MARK": _Machine.drop_to_mark,
+    "DUP": _Machine.double,
     "BINPUT": _Machine.remember,
     "LONG_BINPUT": _Machine.remember,
     "MEMOIZE": _Machine.remember_next,
@@ -253,11 +265,14 @@ _ACTIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
     "LONG_BINGET": _Machine.recall,
     "APPEND": _Machine.append_one,
     "APPENDS": _Machine.append_all,
+    "ADDITEMS": _Machine.add_all,
     "SETITEM": _Machine.set_one,
     "SETITEMS": _Machine.set_all,
     "GLOBAL": _Machine.name,
     "STACK_GLOBAL": _Machine.name_from_stack,
     "BINPERSID": _Machine.describe_storage,
     "REDUCE": _Machine.describe_call,
+    "NEWOBJ": _Machine.describe_object,
+    "NEWOBJ_EX": _Machine.describe_object_with_keywords,
     "BUILD": _Machine.ignore_attributes,
 }
