@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from relucensus.geometry.planar import polygons_of
     from relucensus.geometry.volumes import measure_regions
     from relucensus.proof.checker import verify
-    from relucensus.readers import read_model, read_vnnlib
+    from relucensus.readers import read_model, read_vnnlib, vnnlib_boxes
     from relucensus.regions import iterate_regions
     from relucensus.writers import write_regions
 
@@ -56,6 +56,7 @@ __all__ = [
     "read_model",
     "read_vnnlib",
     "verify",
+    "vnnlib_boxes",
     "write_regions",
 ]
 
@@ -71,6 +72,7 @@ _LOADED_ON_FIRST_USE: Final = {
     "read_model": "relucensus.readers",
     "read_vnnlib": "relucensus.readers",
     "verify": "relucensus.proof.checker",
+    "vnnlib_boxes": "relucensus.readers",
     "write_regions": "relucensus.writers",
 }
 

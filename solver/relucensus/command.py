@@ -13,8 +13,8 @@ from relucensus.frontier import Progress
 from relucensus.geometry.documents import distances_of, geometry_of
 from relucensus.geometry.pictures import picture_of
 from relucensus.proof.checker import verify
-from relucensus.readers import read_model, read_vnnlib
-from relucensus.readers.vnnlib import rounded_bounds
+from relucensus.readers import read_model
+from relucensus.readers.vnnlib import read_property
 from relucensus.values.domain import domain_from_json
 from relucensus.values.network import Network
 from relucensus.values.problem import DEFAULT_DEFINITIONS, Budget, Definition, Problem
@@ -91,15 +91,17 @@ def verify_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgr
     return {"result": {"accepted": True, **verified.to_json()}, "error": None}
 
 
-def vnnlib_box(text: str) -> dict[str, Any]:
-    """The input box of a VNN-LIB property as ``{"domain": …, "notes": […], "error": None}``, or with an error only."""
+def vnnlib_box(data: bytes | str, box: int | None = None) -> dict[str, Any]:
+    """The input box of a VNN-LIB property as ``{"domain": …, "notes": […], "error": None}``, or with an error only.
+
+    `box` is the number of one of several, counted from 0; without it, the error lists them.
+    """
     try:
-        box = read_vnnlib(text)
+        found = read_property(data)
+        domain = found.box(box).to_json()
     except CensusError as error:
         return {"domain": None, "notes": [], "error": _problem(error)}
-    rounded = rounded_bounds(text)
-    notes = [f"{rounded} different decimals of the VNN-LIB file are rounded to the nearest float64"] if rounded else []
-    return {"domain": box.to_json(), "notes": notes, "error": None}
+    return {"domain": domain, "notes": list(found.notes), "error": None}
 
 
 def picture_file(data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:

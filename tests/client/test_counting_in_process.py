@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import pickle
 import subprocess
@@ -250,7 +251,22 @@ def test_rounded_decimals_of_a_property_are_told_on_stderr(tmp_path: Path) -> No
     path.write_text(PROPERTY.replace("<= X_1 1", "<= X_1 0.1").replace("0.3", "0.5"))
     answer = run(CASES / "planar_8x3.onnx", "--vnnlib", str(path), "--json")
     assert json.loads(answer.stdout)["domain"]["upper"] == [1.0, 0.1]
-    assert "note: 1 different decimals of the VNN-LIB file are rounded to the nearest float64" in answer.stderr
+    assert "note: 1 bound of the VNN-LIB file rounded to the nearest float64" in answer.stderr
+
+
+def test_one_of_several_boxes_of_a_property_is_counted_on_once_it_is_chosen(tmp_path: Path) -> None:
+    text = PROPERTY.replace("(assert (<= X_1 1))", "(assert (or (<= X_1 0) (and (>= X_1 0.5) (<= X_1 1))))")
+    path = tmp_path / "p.vnnlib.gz"
+    path.write_bytes(gzip.compress(b"\xef\xbb\xbf" + text.encode()))
+    model = CASES / "planar_8x3.onnx"
+    answer = run(model, "--vnnlib", str(path))
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "say which with box=K (--box K on the command line), counted from 0:" in answer.stderr
+    assert "  0: X_1 in [-1.0, 0.0]\n  1: X_1 in [0.5, 1.0]\n" in answer.stderr
+    answer = run(model, "--vnnlib", str(path), "--box", "1", "--json")
+    assert json.loads(answer.stdout)["domain"] == {"kind": "box", "lower": [-1.0, 0.5], "upper": [1.0, 1.0]}
+    assert "conditions on outputs in the VNN-LIB file left off" in answer.stderr
+    assert run(model, "--vnnlib", str(path), "--box", "2").exit_code == 2
 
 
 def test_a_property_without_a_box_is_refused_with_status_2(tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ def test_a_file_that_is_no_slice_is_refused(tmp_path: Path, text: str, said: str
         (("0", "1", "x", None), "given by --lower/--upper and --slice; needed is"),
         ((None, None, "x", "y"), "given by --slice and --vnnlib"),
         (("0", None, None, None), "half a box"),
-        ((None, None, "/nothing/there", None), "cannot be read as text"),
+        ((None, None, "/nothing/there", None), "file /nothing/there cannot be read"),
+        (("0", "1", None, None, 1), "--box is for the boxes of a VNN-LIB file"),
         (("0", "x", None, None), "--upper is 'x'"),
     ],
 )

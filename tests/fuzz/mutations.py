@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
@@ -64,7 +65,24 @@ def vnnlib_seeds() -> list[bytes]:
     declared = "".join(f"(declare-const {name} Real)\n" for name in ("X_0", "X_1", "Y_0"))
     bounds = "(assert (<= X_0 0.5)) (assert (>= X_0 -1e-3)) (assert (and (<= X_1 1) (>= X_1 0)))"
     either = "(assert (or (and (<= X_0 1) (>= X_0 0) (<= X_1 1) (>= X_1 0) (<= Y_0 3)) (>= Y_0 X_0)))"
-    return [f"; a comment\n{declared}{bounds}(assert (<= Y_0 0))".encode(), f"{declared}{bounds}{either}".encode()]
+    tensors = (
+        "(vnnlib-version <2.0>)(declare-network N (declare-input X float32 [1,2]) (declare-output Y float32 [1,1]))"
+    )
+    second = (
+        "(assert (<= (* 2 X[0,0]) 1)) (assert (>= (- X[0,0] 0.5) (/ -3 2))) (assert (and (< X[0,1] 1) (> X[0,1] 0)))"
+    )
+    return [
+        f"; a comment\n{declared}{bounds}(assert (<= Y_0 0))".encode(),
+        f"{declared}{bounds}{either}".encode(),
+        f"{tensors}{second}(assert (or (<= Y[0,0] 0) (!= Y[0,0] X[0,0])))".encode(),
+        gzip.compress(f"{declared}{bounds}".encode()),
+    ]
+
+
+def nnet_seeds() -> list[bytes]:
+    head = "// a network\n2,2,1,3,\n2,3,1,\n0,\n-1,-1,\n1,1,\n0.5,0.0,3.0,\n2.0,1.0,10.0,\n"
+    body = "1.0,-2.0,\n0.1,0.25,\n3e-1,0.5,\n0.5,\n-1.0,\n.3,\n1.0,-1.0,2.0,\n0.125,\n"
+    return [(head + body).encode(), (head.partition("\n")[2] + body.replace(",\n", "\r\n")).encode()]
 
 
 def mutated_bytes(data: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
@@ -143,7 +161,19 @@ def mutated_safetensors(data: bytes, others: Sequence[bytes], rng: random.Random
 
 def mutated_vnnlib(data: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
     """The property with a few of its words replaced, repeated or left out."""
-    words = data.decode(errors="replace").replace("(", " ( ").replace(")", " ) ").split(" ")
+    packed = data.startswith(b"\x1f\x8b")
+    text = (gzip.decompress(data) if packed else data).decode(errors="replace")
+    changed = _mutated_words(text.replace("(", " ( ").replace(")", " ) ").split(" "), " ", rng)
+    return gzip.compress(changed) if packed else changed
+
+
+def mutated_nnet(data: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
+    """The file with a few of its numbers or lines replaced, repeated or left out."""
+    separator = rng.choice((",", "\n"))
+    return _mutated_words(data.decode(errors="replace").split(separator), separator, rng)
+
+
+def _mutated_words(words: list[str], separator: str, rng: random.Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 5))):
         at = rng.randrange(len(words))
         match rng.randrange(4):
@@ -156,7 +186,7 @@ def mutated_vnnlib(data: bytes, others: Sequence[bytes], rng: random.Random) -> 
             case _:
                 del words[at]
         words = words or ["("]
-    return " ".join(words).encode()
+    return separator.join(words).encode()
 
 
 def _some_message(message: Any, rng: random.Random) -> Any:

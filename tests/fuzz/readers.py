@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from fuzz import mutations
 from relucensus.errors import CensusError
 from relucensus.readers import read_model
-from relucensus.readers.vnnlib import read_vnnlib, rounded_bounds
+from relucensus.readers.vnnlib import read_property
 from relucensus.values.network import Network
 
 FORMATS = {
@@ -33,6 +33,7 @@ FORMATS = {
     "pt": (mutations.state_dict_seeds, mutations.mutated_state_dict),
     "legacy": (mutations.legacy_seeds, mutations.mutated_bytes),
     "safetensors": (mutations.safetensors_seeds, mutations.mutated_safetensors),
+    "nnet": (mutations.nnet_seeds, mutations.mutated_nnet),
     "vnnlib": (mutations.vnnlib_seeds, mutations.mutated_vnnlib),
 }
 MEMORY = 2 * 2**30
@@ -80,7 +81,7 @@ def read_many(folder: Path, seed: int, files: int | None, minutes: float | None)
     seeds = {name: make() for name, (make, _) in FORMATS.items()}
     done = networks = 0
     while (files is None or done < files) and time.monotonic() < end:
-        name = rng.choice(["onnx", "onnx", "pt", "pt", "legacy", "safetensors", "vnnlib"])
+        name = rng.choice(["onnx", "onnx", "pt", "pt", "legacy", "safetensors", "nnet", "vnnlib"])
         change = FORMATS[name][1] if rng.random() < 0.7 else mutations.mutated_bytes
         data = change(rng.choice(seeds[name]), seeds[name], rng)
         (folder / _CURRENT).write_bytes(data)
@@ -101,11 +102,10 @@ def _read(name: str, data: bytes) -> int:
     """Read it; whether it was a network. An error of the library is an answer, everything else is not."""
     with contextlib.suppress(CensusError):
         if name == "vnnlib":
-            text = data.decode(errors="replace")
-            read_vnnlib(text)
-            rounded_bounds(text)
+            read_property(data).box(0)
+            read_property(data.decode(errors="replace")).box()
             return 0
-        network = read_model(data).network
+        network = read_model(data, nnet_normalisation="apply").network
         small = sum(layer.rows * layer.columns for layer in network.layers) <= LARGE
         if small and Network.from_bytes(network.to_bytes()).digest != network.digest:
             raise AssertionError("the network is another one after it was stored")

@@ -24,16 +24,22 @@ SliceFile = Annotated[
     typer.Option("--slice", help="JSON file of a slice: its origin and directions, or the points it goes through."),
 ]
 PropertyFile = Annotated[
-    str | None, typer.Option("--vnnlib", help="VNN-LIB file that has the box; what it asks of outputs is passed over.")
+    str | None,
+    typer.Option("--vnnlib", help="VNN-LIB file (or .gz) that has the box; what it asks of outputs is left off."),
+]
+BoxNumber = Annotated[
+    int | None, typer.Option("--box", help="Which of several boxes of the VNN-LIB file, counted from 0.")
 ]
 
 
-def given_domain(lower: str | None, upper: str | None, slice_file: str | None, vnnlib: str | None) -> dict[str, Any]:
-    """The domain of the request: a box between bounds, the slice of a file, or the box of a property.
+def given_domain(
+    lower: str | None, upper: str | None, slice_file: str | None, vnnlib: str | None, box: int | None = None
+) -> dict[str, Any]:
+    """The domain of the request: a box between bounds, the slice of a file, or a box of a property.
 
     Raises:
         InvalidArgument: not exactly one of them, or a file that cannot be read as what it should be.
-        JobFailed: the property has no single box.
+        JobFailed: the property has no box, or several and none is chosen.
     """
     given = [
         name
@@ -43,10 +49,12 @@ def given_domain(lower: str | None, upper: str | None, slice_file: str | None, v
     if len(given) != 1:
         found = " and ".join(given) or "none"
         raise InvalidArgument(f"the domain is given by {found}; needed is --lower with --upper, --slice or --vnnlib")
+    if box is not None and vnnlib is None:
+        raise InvalidArgument(f"--box is for the boxes of a VNN-LIB file; the domain is given by {given[0]}")
     if slice_file is not None:
         return _slice(slice_file)
     if vnnlib is not None:
-        return _property_box(vnnlib)
+        return _property_box(vnnlib, box)
     if lower is None or upper is None:
         raise InvalidArgument("half a box is given; needed are --lower and --upper")
     return domain_document(_bound("--lower", lower), _bound("--upper", upper), None)
@@ -83,8 +91,8 @@ def _slice(path: str) -> dict[str, Any]:
     return Slice(document["origin"], document["directions"], **bounds).to_json()
 
 
-def _property_box(path: str) -> dict[str, Any]:
-    answer = _parts.load(_parts.IN_PROCESS, "vnnlib")(_text("--vnnlib", path))
+def _property_box(path: str, number: int | None) -> dict[str, Any]:
+    answer = _parts.load(_parts.IN_PROCESS, "vnnlib")(_bytes("--vnnlib", path), number)
     if answer["error"] is not None:
         raise JobFailed(Problem.model_validate(answer["error"]))
     for note in answer["notes"]:
@@ -93,8 +101,15 @@ def _property_box(path: str) -> dict[str, Any]:
     return box
 
 
+def _bytes(option: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidArgument(f"{option}: file {path} cannot be read: {error}") from None
+
+
 def _text(option: str, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return _bytes(option, path).decode()
+    except UnicodeDecodeError as error:
         raise InvalidArgument(f"{option}: file {path} cannot be read as text: {error}") from None

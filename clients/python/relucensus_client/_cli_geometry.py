@@ -10,7 +10,7 @@ import typer
 
 from relucensus_client import _parts
 from relucensus_client._answers import Problem
-from relucensus_client._cli_domain import Lower, PropertyFile, SliceFile, Upper, given_domain
+from relucensus_client._cli_domain import BoxNumber, Lower, PropertyFile, SliceFile, Upper, given_domain
 from relucensus_client._cli_options import (
     Activation,
     ApiKey,
@@ -43,6 +43,7 @@ def picture(  # noqa: PLR0913 - one parameter per option
     upper: Upper = None,
     slice_: SliceFile = None,
     vnnlib: PropertyFile = None,
+    box: BoxNumber = None,
     seconds: Seconds = None,
     regions: MostRegions = None,
     activation: Activation = None,
@@ -68,13 +69,13 @@ def picture(  # noqa: PLR0913 - one parameter per option
         "height": height,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    of_model = (model, lower, upper, slice_, vnnlib, seconds, regions, activation)
+    of_model = (model, lower, upper, slice_, vnnlib, box, seconds, regions, activation)
     with errors_as_exit_status():
         if job_id is not None:
             with Client(url, api_key=api_key) as client:
                 _job(client, job_id, of_model).save_picture(output, **given)
         else:
-            request = _request(model, url, (lower, upper, slice_, vnnlib), (seconds, regions, activation))
+            request = _request(model, url, (lower, upper, slice_, vnnlib, box), (seconds, regions, activation))
             Picture(_in_process("picture", str(model), request)).save(output, **given)
     typer.echo(f"the picture is written to {output}", err=True)
 
@@ -86,6 +87,7 @@ def geometry(  # noqa: PLR0913 - one parameter per option
     upper: Upper = None,
     slice_: SliceFile = None,
     vnnlib: PropertyFile = None,
+    box: BoxNumber = None,
     seconds: Seconds = None,
     regions: MostRegions = None,
     activation: Activation = None,
@@ -98,13 +100,13 @@ def geometry(  # noqa: PLR0913 - one parameter per option
     as_json: AsJson = False,
 ) -> None:
     """Measure the regions of MODEL where one to three inputs vary: boundaries, volumes, breakpoints along a line."""
-    of_model = (model, lower, upper, slice_, vnnlib, seconds, regions, activation)
+    of_model = (model, lower, upper, slice_, vnnlib, box, seconds, regions, activation)
     with errors_as_exit_status():
         if job_id is not None:
             with Client(url, api_key=api_key) as client:
                 found = _job(client, job_id, of_model).geometry(volumes=volumes)
         else:
-            request = _request(model, url, (lower, upper, slice_, vnnlib), (seconds, regions, activation))
+            request = _request(model, url, (lower, upper, slice_, vnnlib, box), (seconds, regions, activation))
             document = _in_process("geometry", str(model), request | {"volumes": volumes})
             found = Geometry.model_validate(document)
         print_document(found.to_json()) if as_json else typer.echo(geometry_text(found))
@@ -142,7 +144,7 @@ def _job(client: Client, job_id: str, of_model: tuple[Any, ...]) -> Job:
 def _request(
     model: str | None,
     url: str | None,
-    domain: tuple[str | None, str | None, str | None, str | None],
+    domain: tuple[str | None, str | None, str | None, str | None, int | None],
     limits: tuple[float | None, int | None, str | None],
 ) -> dict[str, Any]:
     if model is None or url is not None:

@@ -12,7 +12,7 @@ import typer
 
 from relucensus_client import _cli_geometry, _cli_jobs, _parts
 from relucensus_client._answers import Problem
-from relucensus_client._cli_domain import Lower, PropertyFile, SliceFile, Upper, given_domain
+from relucensus_client._cli_domain import BoxNumber, Lower, PropertyFile, SliceFile, Upper, given_domain
 from relucensus_client._cli_options import (
     EXIT_LOWER_BOUND,
     EXIT_REFUSED,
@@ -69,6 +69,7 @@ def count(  # noqa: PLR0913 - one parameter per option
     upper: Upper = None,
     slice_: SliceFile = None,
     vnnlib: PropertyFile = None,
+    box: BoxNumber = None,
     definitions: Definitions = None,
     engine: Engine = None,
     strategy: Strategy = None,
@@ -100,7 +101,7 @@ def count(  # noqa: PLR0913 - one parameter per option
             cross_check=cross_check,
             activation=activation,
         )
-        domain = given_domain(lower, upper, slice_, vnnlib)
+        domain = given_domain(lower, upper, slice_, vnnlib, box)
         if url is None:
             result = _counted_in_process(model, domain, options, workers, certificate)
             say_what_is_proven(result, certificate)
@@ -137,6 +138,7 @@ def regions(  # noqa: PLR0913 - one parameter per option
     upper: Upper = None,
     slice_: SliceFile = None,
     vnnlib: PropertyFile = None,
+    box: BoxNumber = None,
     seconds: Seconds = None,
     most: Annotated[int | None, typer.Option("--regions", help="Stop after so many regions.")] = None,
     activation: Activation = None,
@@ -145,7 +147,7 @@ def regions(  # noqa: PLR0913 - one parameter per option
     api_key: ApiKey = None,
 ) -> None:
     """Write the activation regions of MODEL to a file, in this process, or those of a job of a service."""
-    of_model = (model, lower, upper, slice_, vnnlib, seconds, most, activation)
+    of_model = (model, lower, upper, slice_, vnnlib, box, seconds, most, activation)
     format_ = format_ or format_of(output)
     with errors_as_exit_status():
         if job_id is not None:
@@ -158,7 +160,7 @@ def regions(  # noqa: PLR0913 - one parameter per option
             return
         if model is None or url is not None:
             raise InvalidArgument("needed is MODEL, whose regions are found in this process, or --job, with its --url")
-        domain = given_domain(lower, upper, slice_, vnnlib)
+        domain = given_domain(lower, upper, slice_, vnnlib, box)
         options: CountOptions = {"seconds": seconds, "regions": most, "activation": activation}
         request = count_request(None, None, options, domain) | {"output": output, "format": format_}
         if columns is not None:
@@ -178,6 +180,7 @@ def verify(  # noqa: PLR0913 - one parameter per option
     upper: Upper = None,
     slice_: SliceFile = None,
     vnnlib: PropertyFile = None,
+    box: BoxNumber = None,
     activation: Activation = None,
     as_json: AsJson = False,
 ) -> None:
@@ -189,8 +192,8 @@ def verify(  # noqa: PLR0913 - one parameter per option
         request: dict[str, Any] = {"certificate": certificate}
         if activation is not None:
             request["activation"] = activation
-        if any(given is not None for given in (lower, upper, slice_, vnnlib)):
-            request["domain"] = given_domain(lower, upper, slice_, vnnlib)
+        if any(given is not None for given in (lower, upper, slice_, vnnlib, box)):
+            request["domain"] = given_domain(lower, upper, slice_, vnnlib, box)
         answer = _answer_in_process("verify", model, request)
     if as_json:
         print_document(answer)
@@ -210,6 +213,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
     upper: Upper = None,
     slice_: SliceFile = None,
     vnnlib: PropertyFile = None,
+    box: BoxNumber = None,
     definitions: Definitions = None,
     engine: Engine = None,
     strategy: Strategy = None,
@@ -242,7 +246,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
             cross_check=cross_check,
             activation=activation,
         )
-        domain = given_domain(lower, upper, slice_, vnnlib)
+        domain = given_domain(lower, upper, slice_, vnnlib, box)
         options["certificate"] = certificate or None
         job = client.submit(model, domain=domain, idempotency_key=idempotency_key, **options)
         print_document(job.latest.to_json()) if as_json else typer.echo(job.id)

@@ -5,7 +5,7 @@ from relucensus.readers.data_files import FolderFiles
 from relucensus.readers.limits import ReaderLimits
 from relucensus.readers.model import ReadModel, read_model
 from relucensus.readers.torch.module import network_from_module
-from relucensus.readers.vnnlib import read_vnnlib
+from relucensus.readers.vnnlib import read_vnnlib, vnnlib_boxes
 
 __all__ = [
     "Choices",
@@ -15,4 +15,5 @@ __all__ = [
     "network_from_module",
     "read_model",
     "read_vnnlib",
+    "vnnlib_boxes",
 ]

@@ -10,6 +10,7 @@ from relucensus.errors import InvalidRequest
 from relucensus.values.activation import Activation, activation_named
 
 BATCH_AXES: Final = ("first", "none")
+NNET_NORMALISATIONS: Final = ("apply", "ignore")
 
 Fixed = float | Sequence[float]
 
@@ -22,6 +23,7 @@ class ReadingOptions(TypedDict, total=False):
     model_input: Mapping[str, Fixed] | None
     submodel: str | None
     batch_axis: str | None
+    nnet_normalisation: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,12 @@ class Choices:
     submodel:      the prefix of the names of one of several networks in a file of tensors
     batch_axis:    what the first axis of an ONNX input is, where it is fixed and longer than 1: ``first`` for a batch,
                    ``none`` for a part of one input
+    nnet_normalisation: whether the normalisation of a `.nnet` file is applied, so that inputs and outputs are the
+                   physical ones: ``apply`` or ``ignore``; ignored if unsaid
 
     Raises:
-        InvalidRequest: a batch axis that does not exist, or a value of an input that is not a number or a list of them.
+        InvalidRequest: a batch axis or normalisation that does not exist, or a value of an input that is not a number
+            or a list of them.
         UnsupportedModel: an activation that is not known.
     """
 
@@ -46,10 +51,14 @@ class Choices:
     model_input: Mapping[str, Fixed] = field(default_factory=dict)
     submodel: str | None = None
     batch_axis: str | None = None
+    nnet_normalisation: str | None = None
 
     def __post_init__(self) -> None:
         if self.batch_axis is not None and self.batch_axis not in BATCH_AXES:
             raise InvalidRequest(f"batch_axis is {self.batch_axis!r}; known are {', '.join(BATCH_AXES)}")
+        if self.nnet_normalisation is not None and self.nnet_normalisation not in NNET_NORMALISATIONS:
+            known = ", ".join(NNET_NORMALISATIONS)
+            raise InvalidRequest(f"nnet_normalisation is {self.nnet_normalisation!r}; known are {known}")
         for name, value in self.model_input.items():
             entries: Sequence[Any] = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
             if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in entries):
@@ -60,8 +69,8 @@ class Choices:
     def of(cls, options: Mapping[str, Any]) -> Choices:
         """The choices among these options of a request; others are passed over.
 
-        >>> Choices.of({"submodel": "actor", "activation": None, "domain": {}})
-        Choices(activation=None, model_output=None, model_input={}, submodel='actor', batch_axis=None)
+        >>> Choices.of({"submodel": "actor", "activation": None, "domain": {}}) == Choices(submodel="actor")
+        True
         """
         names = ReadingOptions.__annotations__
         return cls(**{name: options[name] for name in names if options.get(name) is not None})

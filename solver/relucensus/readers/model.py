@@ -9,6 +9,7 @@ from relucensus.errors import RefusedFormat, UnreadableModel
 from relucensus.readers.choices import Choices, ReadingOptions
 from relucensus.readers.data_files import NO_FILES, DataFiles
 from relucensus.readers.limits import ReaderLimits
+from relucensus.readers.nnet import looks_like_nnet, read_nnet
 from relucensus.readers.onnx.graph import read_onnx
 from relucensus.readers.safetensors import read_safetensors
 from relucensus.readers.torch.state_dict import read_state_dict
@@ -16,7 +17,7 @@ from relucensus.values.network import Network
 
 DEFAULT_LIMITS: Final = ReaderLimits()
 
-_ACCEPTED: Final = "accepted are ONNX, safetensors and a PyTorch state_dict or checkpoint"
+_ACCEPTED: Final = "accepted are ONNX, safetensors, .nnet and a PyTorch state_dict or checkpoint"
 _LONGEST_HEADER: Final = 2**32
 _TAR: Final = (
     "the file is a tar archive (torch before 0.1.10, or not from torch at all) and is refused; save it again with a "
@@ -34,8 +35,9 @@ _KNOWN_OTHERS: Final = {
 class ReadModel:
     """A network and what is known about the file it came from.
 
-    `format` is ``onnx``, ``state_dict`` or ``safetensors``; `input_shape` the declared shape of one input with a batch
-    of one, if the format declares it; `notes` what the reader had to assume or change, in words for the user.
+    `format` is ``onnx``, ``state_dict``, ``safetensors`` or ``nnet``; `input_shape` the declared shape of one input
+    with a batch of one, if the format declares it; `notes` what the reader had to assume or change, in words for the
+    user.
     """
 
     network: Network
@@ -51,7 +53,7 @@ def read_model(
     limits: ReaderLimits = DEFAULT_LIMITS,
     **choices: Unpack[ReadingOptions],
 ) -> ReadModel:
-    """The network in the bytes of an ONNX, safetensors or `state_dict` file; nothing in the file is executed.
+    """The network in the bytes of an ONNX, safetensors, `.nnet` or `state_dict` file; nothing in the file is executed.
 
     Args:
         data: the file.
@@ -80,6 +82,9 @@ def _read(data: bytes, files: DataFiles, limits: ReaderLimits, chosen: Choices) 
         case "safetensors":
             network, notes = read_safetensors(data, limits, chosen)
             return ReadModel(network, "safetensors", None, [*notes, _taken(chosen.activation_name, "safetensors file")])
+        case "nnet":
+            network, notes = read_nnet(data, limits, chosen.nnet_normalisation == "apply")
+            return ReadModel(network, "nnet", None, notes)
         case _:
             network, input_shape, notes = read_onnx(data, files, limits, chosen)
             return ReadModel(network, "onnx", input_shape, notes)
@@ -101,6 +106,8 @@ def _sniffed(data: bytes) -> str:
         return "state_dict"  # of before torch 1.6, or another pickle
     if data[257:262] == b"ustar":
         raise RefusedFormat(_TAR)
+    if looks_like_nnet(data):
+        return "nnet"
     for magic, kind in _KNOWN_OTHERS.items():
         if data.startswith(magic):
             raise RefusedFormat(f"the file is {kind}; {_ACCEPTED}")

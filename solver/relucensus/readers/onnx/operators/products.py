@@ -129,7 +129,7 @@ def _gemm(call: Call) -> Tensor:
     if call.given("C") is None:
         return found
     offset = call.tensor("C")
-    if call.version < 7 and not call.whole("broadcast", 0) and offset.shape != found.shape:
+    if call.op_type == "Gemm" and call.version < 7 and not call.whole("broadcast", 0) and offset.shape != found.shape:
         call.fail("has a bias of another shape than its product and broadcast = 0")
     spread = _times(call, call.plain(broadcast(offset, found.shape, call.limits)), "beta")
     return added(call, found, spread)

@@ -38,6 +38,7 @@ class Sampling:
     linear: bool
     transformation: str
     rounding: str
+    old: bool = False  # of an opset that does not say how it rounds
 
 
 def _resize(call: Call) -> Tensor:
@@ -73,7 +74,7 @@ def _sampling(call: Call) -> Sampling:
         call.refuse("has antialias or exclude_outside, which are not read")
     if call.word("keep_aspect_ratio_policy", "stretch") != "stretch":
         call.refuse("keeps the aspect ratio; supported is keep_aspect_ratio_policy = 'stretch'")
-    return Sampling(mode == "linear", transformation, rounding)
+    return Sampling(mode == "linear", transformation, rounding, old=not new and call.op_type == "Resize")
 
 
 def _target(call: Call, shape: Sequence[int]) -> tuple[list[Fraction], list[int]]:
@@ -130,6 +131,10 @@ def _nearest(call: Call, sampling: Sampling, place: Fraction, length: int) -> in
     apart = (place - turn) % 1
     if 0 < min(apart, 1 - apart) < _NEAR and -1 < place < length:
         call.refuse("takes the nearest entry at a place where the rounding of floats decides which that is")
+    if sampling.old and place % 1:
+        call.refuse(
+            "takes the nearest entry where versions of ONNX and runtimes round differently (opset 10 and before)"
+        )
     match sampling.rounding:
         case "floor":
             return math.floor(place)

@@ -115,8 +115,6 @@ def _average_pool(call: Call) -> Tensor:
 def _max_pool(call: Call) -> Tensor:
     value = call.tensor("X")
     window = _pool_window(call, value.shape)
-    if any(call.node.output[1:]):
-        call.refuse("gives the places of its maxima, which are not continuous")
     if call.whole("ceil_mode", 0) and any(window.rests(value.shape[2:])):
         window = _reaching(call, window, value.shape[2:])
     groups, shape = groups_of_windows(value.shape, window, call.limits)
