@@ -65,9 +65,9 @@ def _first_mistake(value: Any) -> Any:
     return value
 
 
-def _finite(value: float) -> float:
-    if not isfinite(value):
-        raise PydanticCustomError("not_finite", "the number is too large")
+def _finite(value: float | list[float]) -> float | list[float]:
+    if not all(map(isfinite, value if isinstance(value, list) else [value])):
+        raise PydanticCustomError("not_finite", "a number is too large for float64")
     return value
 
 
@@ -103,7 +103,6 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-Finite = Annotated[float, AfterValidator(_finite)]
 Numbers = Annotated[list[float], BeforeValidator(_first_mistake)]
 Bound = Annotated[float | list[float], BeforeValidator(_first_mistake)]
 EngineName = Annotated[str, _one_of(ENGINES, "engine"), Field(json_schema_extra={"enum": list(ENGINES)})]
@@ -114,7 +113,7 @@ ActivationName = Annotated[
 ]
 BatchAxis = Annotated[str, _one_of(BATCH_AXES, "batch_axis"), Field(json_schema_extra={"enum": list(BATCH_AXES)})]
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_GIVEN_NAME)]
-Fixed = Annotated[Finite | list[Finite], BeforeValidator(_first_mistake)]
+Fixed = Annotated[float | list[float], BeforeValidator(_first_mistake), AfterValidator(_finite)]
 DefinitionName = Annotated[Definition, Field(strict=False)]
 
 
