@@ -118,17 +118,20 @@ def test_weights_beside_the_file_are_read_everywhere(service: Service, beside: P
 
 
 def test_weights_that_are_not_there_are_told_and_nothing_is_guessed(service: Service, beside: Path) -> None:
-    model = beside.read_bytes()
-    answer = service.client.post("/models", files={"model": ("m.onnx", model)})
-    assert answer.status_code in (415, 422)
-    for other in beside.parent.iterdir():
-        if other != beside:
-            assert other.name in answer.text or len(list(beside.parent.iterdir())) > 2
-            cut = other.read_bytes()[:-1]
-            parts = [("model", ("m.onnx", model)), ("data", (other.name, cut))]
-            assert service.client.post("/models", files=parts).status_code in (415, 422)
-            other.unlink()
-    assert run("count", str(beside), *BOX).returncode == 2
+    model = ("model", ("m.onnx", beside.read_bytes()))
+    weights = {path.name: path.read_bytes() for path in beside.parent.iterdir() if path != beside}
+    for name, content in weights.items():
+        others = [("data", (other, kept)) for other, kept in weights.items() if other != name]
+        without = service.client.post("/models", files=[model, *others])
+        assert without.status_code in (415, 422)
+        assert name in without.text
+        cut_off = service.client.post("/models", files=[model, *others, ("data", (name, content[:-1]))])
+        assert cut_off.status_code in (415, 422)
+        (beside.parent / name).unlink()
+        refused = run("count", str(beside), *BOX)
+        assert (refused.returncode, name in refused.stderr) == (2, True)
+        (beside.parent / name).write_bytes(content)
+    assert counted(run("count", str(beside), *BOX, "--json")) == 40
 
 
 @pytest.mark.parametrize("location", ["../secret", "{tmp}/secret", "link"])
