@@ -27,9 +27,9 @@ from relucensus_service.intake import Intake
 from relucensus_service.metrics import Metrics
 from relucensus_service.observing import Observed
 from relucensus_service.problems import MEDIA_TYPE, Problem, Refusal
+from relucensus_service.request_schemas import problem_of_field_errors
 from relucensus_service.routes import certificates, count, events, geometry, models, operations, page, regions
 from relucensus_service.routes.documentation import methods_of, with_request_schema
-from relucensus_service.schemas import problem_of_field_errors
 from relucensus_service.settings import Settings
 from relucensus_service.store import Store
 from relucensus_service.uploads import UploadLimit

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
-from relucensus_service.schemas import Numbers
+from relucensus_service.request_schemas import Numbers
 
 
 class DistancesRequest(BaseModel):

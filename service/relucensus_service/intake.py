@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from relucensus_service.problems import Refusal, problem, problem_of_class_name
 from relucensus_service.settings import Settings
+
+NO_FILES: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 # Threads of a numerical library need address space that the limit would count.
 _ENVIRONMENT: Final = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -38,14 +41,16 @@ class Intake:
         self._spare: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
-    def read(self, data: bytes, *, activation: str) -> Reading:
-        """The network in the file.
+    def read(self, data: bytes, *, files: Mapping[str, bytes] = NO_FILES, choices: Mapping[str, Any]) -> Reading:
+        """The network in the file, with those beside it and what was said of it (`relucensus.readers.Choices`).
 
         Raises:
             Refusal: the file is not a model, or holds something unsupported, or reading it took too much.
         """
         seconds = self._settings.parse_seconds + _STARTING_SECONDS
-        answer = _exchange(self._child(), f"{activation}\n".encode(), data, seconds)
+        beside = [[name, len(content)] for name, content in files.items()]
+        header = json.dumps({"choices": dict(choices), "model": len(data), "files": beside}).encode() + b"\n"
+        answer = _exchange(self._child(), (header, data, *files.values()), seconds)
         if answer is None:
             detail = "reading the file was stopped: it needed more than the allowed time or memory, or broke the reader"
             raise Refusal(problem("model-too-costly", detail))
@@ -56,7 +61,7 @@ class Intake:
         with self._lock:
             child, self._spare = self._spare, None
         if child is not None:
-            _exchange(child, b"", b"", _SECONDS_TO_END)
+            _exchange(child, (), _SECONDS_TO_END)
 
     def _child(self) -> subprocess.Popen[bytes]:
         with self._lock:
@@ -77,13 +82,13 @@ class Intake:
         )
 
 
-def _exchange(child: subprocess.Popen[bytes], header: bytes, data: bytes, seconds: float) -> bytes | None:
-    """The child's answer to the data, or None if it gave none."""
+def _exchange(child: subprocess.Popen[bytes], pieces: Iterable[bytes], seconds: float) -> bytes | None:
+    """The child's answer to what it is given, or None if it gave none."""
     assert child.stdin is not None
     assert child.stdout is not None
     timer = threading.Timer(seconds, child.kill)
     timer.start()
-    feeder = threading.Thread(target=_feed, args=(child.stdin, header, data), daemon=True)
+    feeder = threading.Thread(target=_feed, args=(child.stdin, pieces), daemon=True)
     feeder.start()
     try:
         answer = child.stdout.read(_LARGEST_ANSWER + 1)
@@ -97,17 +102,17 @@ def _exchange(child: subprocess.Popen[bytes], header: bytes, data: bytes, second
     return answer if exit_status == 0 and answer else None
 
 
-def _feed(stream: Any, header: bytes, data: bytes) -> None:
+def _feed(stream: Any, pieces: Iterable[bytes]) -> None:
     with suppress(BrokenPipeError), stream:  # the child may end before it has read everything
-        stream.write(header)
-        stream.write(data)
+        for piece in pieces:
+            stream.write(piece)
 
 
 def _reading(answer: bytes) -> Reading:
     line, _, network = answer.partition(b"\n")
     header = json.loads(line)
     if "error" in header:
-        kind, detail = header["error"]["kind"], header["error"]["detail"]
-        known = problem_of_class_name(kind, detail)
+        kind, detail = header["error"].pop("kind"), header["error"].pop("detail")
+        known = problem_of_class_name(kind, detail, **header["error"])
         raise Refusal(known or problem("model-too-costly", detail))
     return Reading(header["digest"], header["summary"], network)

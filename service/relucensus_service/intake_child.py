@@ -1,6 +1,7 @@
 """The child process that reads one uploaded file: limits first, then the readers.
 
-Standard input: a line with the activation of a bare state_dict, then the file. Standard output: a line of JSON, then
+Standard input: a line of JSON with the `choices` of a request, the length of the `model`, and names and lengths of the
+`files` beside it; then the bytes of the model, and of each file. Standard output: a line of JSON, then
 `Network.to_bytes()`. Arguments: bytes of address space, seconds of CPU.
 """
 
@@ -13,6 +14,8 @@ from typing import Any, Final
 
 _OPEN_FILES: Final = 64
 _LONGEST_DETAIL: Final = 2000  # characters; errors of other libraries quote the file
+_MOST_CHOICES: Final = 100
+_LONGEST_CHOICE: Final = 200  # characters
 
 
 def main(arguments: list[str]) -> int:
@@ -22,11 +25,10 @@ def main(arguments: list[str]) -> int:
     try:
         import relucensus.readers  # noqa: PLC0415, F401 - not before the limits hold; before the file is there
 
-        activation = sys.stdin.buffer.readline().decode().strip()
-        if not activation:  # the service ended
+        line = sys.stdin.buffer.readline()
+        if not line:  # the service ended
             return 0
-        data = sys.stdin.buffer.read()
-        header, network = _read(data, activation)
+        header, network = _read(json.loads(line))
     except MemoryError:
         header, network = _error("MemoryError", f"reading the file needs more than {memory} bytes of memory"), b""
     except RecursionError:
@@ -49,12 +51,17 @@ def _limit(memory: int, seconds: int) -> None:
         resource.setrlimit(what, (limit, limit))
 
 
-def _read(data: bytes, activation: str) -> tuple[dict[str, Any], bytes]:
-    from relucensus.errors import CensusError  # noqa: PLC0415 - as in `main`
+def _read(given: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    from relucensus.errors import AmbiguousModel, CensusError  # noqa: PLC0415 - as in `main`
     from relucensus.readers import read_model  # noqa: PLC0415
 
+    data = sys.stdin.buffer.read(given["model"])
+    files = {name: sys.stdin.buffer.read(length) for name, length in given["files"]}
     try:
-        model = read_model(data, activation=activation)
+        model = read_model(data, files=files, **given["choices"])
+    except AmbiguousModel as error:
+        choices = [choice for choice in error.choices if len(choice) <= _LONGEST_CHOICE][:_MOST_CHOICES]
+        return _error(type(error).__name__, str(error), option=error.option, choices=choices), b""
     except CensusError as error:
         return _error(type(error).__name__, str(error)), b""
     network = model.network
@@ -73,8 +80,8 @@ def _read(data: bytes, activation: str) -> tuple[dict[str, Any], bytes]:
     return {"digest": network.digest, "summary": summary}, network.to_bytes()
 
 
-def _error(kind: str, detail: str) -> dict[str, Any]:
-    return {"error": {"kind": kind, "detail": detail[:_LONGEST_DETAIL]}}
+def _error(kind: str, detail: str, **extra: Any) -> dict[str, Any]:
+    return {"error": {"kind": kind, "detail": detail[:_LONGEST_DETAIL], **extra}}
 
 
 if __name__ == "__main__":

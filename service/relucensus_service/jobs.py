@@ -104,6 +104,7 @@ class Job:
     seconds_before: float = 0.0  # seconds_spent when it was last asked to go on; limits count from there
     regions_before: int = 0
     answered_from: str | None = None  # the job whose exact result was given as the answer to this one
+    notes: tuple[str, ...] = ()  # what was assumed of the file that was sent
 
     @property
     def certified(self) -> bool:
@@ -167,7 +168,7 @@ def is_exact(result: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
 class NewJob:
     """A job to be created. `answer` is a done job whose exact result answers this one; then nothing is counted.
 
-    `question` is equal for requests that have the same exact answer.
+    `question` is equal for requests that have the same exact answer. `notes` are what was assumed of the file.
     """
 
     id: str
@@ -178,6 +179,7 @@ class NewJob:
     deadline: float | None = None
     owner: str | None = None
     answer: Job | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Refusal(Exception):
 TABLE: Final[Mapping[str, tuple[int, str]]] = {
     "unreadable-model": (415, "The file is not a model of an accepted format"),
     "refused-format": (415, "The file is of a format that is refused"),
+    "ambiguous-model": (422, "The file may be read in several ways"),
     "unsupported-model": (422, "The model holds something that is not supported"),
     "invalid-network": (422, "The weights do not make a network"),
     "invalid-domain": (422, "The domain does not fit the network"),
@@ -91,6 +92,7 @@ TABLE: Final[Mapping[str, tuple[int, str]]] = {
 _NAME_OF_ERROR: Final[Mapping[type[errors.CensusError], str]] = {
     errors.UnreadableModel: "unreadable-model",
     errors.RefusedFormat: "refused-format",
+    errors.AmbiguousModel: "ambiguous-model",
     errors.UnsupportedModel: "unsupported-model",
     errors.InvalidNetwork: "invalid-network",
     errors.InvalidDomain: "invalid-domain",
@@ -108,7 +110,7 @@ _NAME_OF_STATUS: Final = {
     415: "unsupported-media-type",
     431: "headers-too-large",
 }
-_ERROR_OF_CLASS_NAME: Final = {error.__name__: error for error in _NAME_OF_ERROR}
+_NAME_OF_CLASS_NAME: Final = {error.__name__: name for error, name in _NAME_OF_ERROR.items()}
 
 
 def problem(name: str, detail: str, **extra: Any) -> Problem:
@@ -125,10 +127,13 @@ def problem_of_error(error: errors.CensusError) -> Problem:
     return problem("internal-error", str(error))
 
 
-def problem_of_class_name(kind: str, detail: str) -> Problem | None:
-    """The same for an error of another process, known by the name of its class; None for a name not in the table."""
-    error = _ERROR_OF_CLASS_NAME.get(kind)
-    return problem_of_error(error(detail)) if error is not None else None
+def problem_of_class_name(kind: str, detail: str, **extra: Any) -> Problem | None:
+    """The same for an error of another process, known by the name of its class; None for a name not in the table.
+
+    `extra` are further members: the `option` and `choices` of an ambiguous model.
+    """
+    name = _NAME_OF_CLASS_NAME.get(kind)
+    return problem(name, detail, **extra) if name is not None else None
 
 
 def problem_of_status(status: int, detail: str) -> Problem:

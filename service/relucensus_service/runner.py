@@ -142,7 +142,7 @@ class Runner:
     def _hold(self, job: Job, lease: Lease) -> None:
         certificate = job.certified and job.phase == COUNTING
         network = self._store.models.network(job.model)
-        assignment = Assignment.of(job.model, network, job.request, certificate=certificate)
+        assignment = Assignment.of(job, network, certificate=certificate)
         frontier = Frontier.of(self._store.frontier.load(job.id, job.phase))
         held = HeldJob(job, lease, assignment, frontier, self._settings)
         held.engine = job.engine

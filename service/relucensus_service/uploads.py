@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from python_multipart.multipart import parse_options_header
@@ -22,16 +22,27 @@ _LARGEST_DOCUMENT: Final = 4 * 2**20  # bytes of the `request` part; a box of a 
 _DISCARDED_AT_MOST: Final = 4  # times the limit
 _DISCARDING_SECONDS: Final = 10.0
 _LONGEST_BOUNDARY: Final = 256  # characters; RFC 2046 allows 70
-_MOST_FILES: Final = 4
+_MOST_DATA_FILES: Final = 64
+_MOST_FILES: Final = _MOST_DATA_FILES + 3  # the model, the request, and one too many to be told about
+_LONGEST_NAME: Final = 1024  # characters
 _MOST_FIELDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The parts of a multipart form that were sent."""
+    """The parts of a multipart form that were sent; `data` are the files beside the model by name.
+
+    A name is what the model calls the file: it is never a path here.
+    """
 
     model: bytes | None
     request: str | None
+    data: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the model and the files beside it."""
+        return len(self.model or b"") + sum(map(len, self.data.values()))
 
 
 class UploadLimit:
@@ -109,10 +120,12 @@ async def read_form(request: Request, parts: Collection[str]) -> Form:
         if unknown:
             detail = f"the form has a part {shown(unknown[0])}; known are {', '.join(parts)}"
             raise Refusal(problem("invalid-request", detail))
-        twice = [name for name in form if len(form.getlist(name)) > 1]
+        twice = [name for name in form if name != "data" and len(form.getlist(name)) > 1]
         if twice:
             raise Refusal(problem("invalid-request", f"the form has the part {twice[0]!r} more than once"))
-        return Form(await _bytes(form.get("model")), await _text(form.get("request")))
+        return Form(
+            await _bytes(form.get("model")), await _text(form.get("request")), await _named(form.getlist("data"))
+        )
 
 
 class _WholeParser(MultiPartParser):
@@ -172,6 +185,25 @@ async def _bytes(part: UploadFile | str | None) -> bytes | None:
     if isinstance(part, str):
         raise Refusal(problem("invalid-request", "the part 'model' has no file name; needed is a file"))
     return await part.read() if part is not None else None
+
+
+async def _named(parts: Sequence[UploadFile | str]) -> dict[str, bytes]:
+    """The files of these parts by name."""
+    if len(parts) > _MOST_DATA_FILES:
+        detail = f"the form has {len(parts)} parts 'data'; accepted are at most {_MOST_DATA_FILES}"
+        raise Refusal(problem("invalid-request", detail))
+    files: dict[str, bytes] = {}
+    for part in parts:
+        name = "" if isinstance(part, str) else part.filename or ""
+        if isinstance(part, str) or not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
+            detail = (
+                "a part 'data' has no file name, or one that cannot be; needed is the name that the model has for it"
+            )
+            raise Refusal(problem("invalid-request", detail))
+        if name in files:
+            raise Refusal(problem("invalid-request", f"the form has two parts 'data' with the file name {shown(name)}"))
+        files[name] = await part.read()
+    return files
 
 
 async def _text(part: UploadFile | str | None) -> str | None:

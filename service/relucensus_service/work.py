@@ -11,6 +11,7 @@ from typing import Any
 from relucensus.certify import Binding
 from relucensus.engines.protocol import OpenCube, Settlement
 from relucensus.values.problem import Budget
+from relucensus_service.jobs import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Assignment:
     deleted, and services with jobs of their own may share workers.
 
     On its way to a worker that may know the problem already, `network` is None. `domain` is that of the request.
-    `certificate`: whether settlements are to come with their parts of a certificate.
+    `certificate`: whether settlements are to come with their parts of a certificate. `notes` are those of the network.
     """
 
     key: str
@@ -29,13 +30,16 @@ class Assignment:
     domain: Mapping[str, Any]
     definitions: tuple[str, ...]
     certificate: bool = False
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, digest: str, network: bytes, request: Mapping[str, Any], *, certificate: bool = False) -> Assignment:
-        """What a request asks of the network with this digest."""
+    def of(cls, job: Job, network: bytes, *, certificate: bool = False) -> Assignment:
+        """What a job asks of its network."""
+        request = job.request
         asked = {"domain": request["domain"], "definitions": request["definitions"], "certificate": certificate}
-        key = hashlib.sha256(json.dumps({"network": digest, **asked}, sort_keys=True).encode()).hexdigest()
-        return cls(key, network, request["domain"], tuple(request["definitions"]), certificate)
+        asked["notes"] = list(job.notes)
+        key = hashlib.sha256(json.dumps({"network": job.model, **asked}, sort_keys=True).encode()).hexdigest()
+        return cls(key, network, request["domain"], tuple(request["definitions"]), certificate, job.notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def _problem(assignment: Assignment) -> Problem:
     problem = _problems.pop(assignment.key, None)
     if problem is None:
         assert assignment.network is not None
-        network = Network.from_bytes(assignment.network)
+        network = Network.from_bytes(assignment.network).with_notes(assignment.notes)
         domain = domain_from_json(assignment.domain, network.inputs)
         definitions = tuple(Definition(name) for name in assignment.definitions)
         problem = Problem(network, domain, definitions, assignment.certificate)

@@ -46,7 +46,13 @@ class Binding:
         """The binding of a problem's certificate, from its counts and the section that proves the merges."""
         named = {definition.value: count for definition, count in counts.items()}
         header = Header(
-            problem.network.digest, problem.domain.to_json(), named, frame.reference, frame.widths, frame.exponents
+            problem.network.digest,
+            problem.domain.to_json(),
+            named,
+            frame.reference,
+            frame.widths,
+            frame.exponents,
+            problem.network.notes,
         )
         return cls(member(header.to_line()), member(merges) if merges else b"")
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from relucensus.count import count_regions
-from relucensus.errors import CensusError, InvalidCertificate, InvalidRequest
+from relucensus.errors import AmbiguousModel, CensusError, InvalidCertificate, InvalidRequest
 from relucensus.frontier import Progress
 from relucensus.geometry.documents import distances_of, geometry_of
 from relucensus.geometry.pictures import picture_of
 from relucensus.proof.checker import verify
 from relucensus.readers import read_model
+from relucensus.readers.choices import ReadingOptions
+from relucensus.readers.data_files import NO_FILES, DataFiles
 from relucensus.readers.vnnlib import read_property
 from relucensus.values.domain import domain_from_json
 from relucensus.values.network import Network
@@ -23,13 +25,15 @@ from relucensus.writers import DEFAULT_COLUMNS, write_regions
 
 OnProgress = Callable[[int, int | None, float | None], None]
 
-_FIELDS: Final = frozenset({"domain", "definitions", "engine", "strategy", "limits", "cross_check", "activation"})
+_CHOICES: Final = frozenset(ReadingOptions.__annotations__)
+_FIELDS: Final = frozenset({"domain", "definitions", "engine", "strategy", "limits", "cross_check"}) | _CHOICES
 
 
 def count_file(
     data: bytes,
     request: Mapping[str, Any],
     *,
+    files: DataFiles = NO_FILES,
     workers: int | None = None,
     certificate: str | None = None,
     on_progress: OnProgress | None = None,
@@ -37,22 +41,30 @@ def count_file(
     """``{"result": …, "error": None}``, or the other way round: the last two fields of a job on the service.
 
     An error is a problem document; its status is 422 if the model or the request is at fault, else 500.
-    `workers` threads share the work; None is one. `certificate` is a file for the proof of exact counts.
-    `on_progress` is called with regions so far, open cubes and regions per second.
+    `files` are those beside the model that hold its weights, by name. The request may have the fields of
+    `relucensus.readers.Choices`. `workers` threads share the work; None is one. `certificate` is a file for the proof
+    of exact counts. `on_progress` is called with regions so far, open cubes and regions per second.
     """
     try:
-        return {"result": _counted(data, request, workers, certificate, on_progress), "error": None}
+        unknown = sorted(set(request) - _FIELDS)
+        if unknown:
+            raise InvalidRequest(f"unknown field {unknown[0]!r}; known are {', '.join(sorted(_FIELDS))}")
+        network = _network_asked(data, request, files)
+        return {"result": _counted(network, request, workers, certificate, on_progress), "error": None}
     except CensusError as error:
         return {"result": None, "error": _problem(error)}
 
 
-def regions_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+def regions_file(
+    data: bytes, request: Mapping[str, Any], *, files: DataFiles = NO_FILES, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
     """Write the regions to a file: ``{"result": {"regions": …, "complete": …}, "error": None}``, or an error only.
 
-    The request has `domain`, `output`, `format`, and perhaps `columns`, `limits`, `activation`.
+    The request has `domain`, `output`, `format`, and perhaps `columns`, `limits` and choices as in `count_file`. The
+    result also has the `notes` of the network.
     """
     try:
-        network = read_model(data, activation=request.get("activation", "relu")).network
+        network = _network_asked(data, request, files)
         written = write_regions(
             Problem(network, domain_from_json(request["domain"], network.inputs)),
             request["output"],
@@ -63,18 +75,22 @@ def regions_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProg
         )
     except CensusError as error:
         return {"result": None, "error": _problem(error)}
-    return {"result": {"regions": written.regions, "complete": written.complete}, "error": None}
+    found = {"regions": written.regions, "complete": written.complete, "notes": list(network.notes)}
+    return {"result": found, "error": None}
 
 
-def verify_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgress | None = None) -> dict[str, Any]:
+def verify_file(
+    data: bytes, request: Mapping[str, Any], *, files: DataFiles = NO_FILES, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
     """What a certificate proves of a model: ``{"result": {"accepted": True, …}, "error": None}``, or an error only.
 
     A certificate that proves less than it claims is a result too, with `accepted` False and the `reason`; one that is
     none, or is of another network or domain, is an error. The request has `certificate`, the path of the file, and
-    perhaps `domain` and `activation`.
+    perhaps `domain` and choices as in `count_file`. An accepted result has the `notes` of the network, as it was read
+    here.
     """
     try:
-        network = read_model(data, activation=request.get("activation", "relu")).network
+        network = _network_asked(data, request, files)
         domain = domain_from_json(request["domain"], network.inputs) if "domain" in request else None
         shown = None if on_progress is None else lambda regions: on_progress(regions, None, None)
         verified = verify(network, Path(request["certificate"]), domain=domain, on_progress=shown)
@@ -88,7 +104,7 @@ def verify_file(data: bytes, request: Mapping[str, Any], *, on_progress: OnProgr
         if type(error) is InvalidCertificate:
             return {"result": {"accepted": False, "reason": str(error)}, "error": None}
         return {"result": None, "error": _problem(error)}
-    return {"result": {"accepted": True, **verified.to_json()}, "error": None}
+    return {"result": {"accepted": True, **verified.to_json(), "notes": list(network.notes)}, "error": None}
 
 
 def vnnlib_box(data: bytes | str, box: int | None = None) -> dict[str, Any]:
@@ -104,30 +120,34 @@ def vnnlib_box(data: bytes | str, box: int | None = None) -> dict[str, Any]:
     return {"domain": domain, "notes": list(found.notes), "error": None}
 
 
-def picture_file(data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
+def picture_file(data: bytes, request: Mapping[str, Any], *, files: DataFiles = NO_FILES) -> dict[str, Any]:
     """The document of a picture (`geometry.pictures`) as `result`, or an error; the request has domain and limits."""
 
-    def drawn() -> dict[str, Any]:
-        problem = _problem_asked(data, request)
+    def drawn(network: Network) -> dict[str, Any]:
+        problem = _problem_asked(network, request)
         return picture_of(problem, regions=_regions_of(problem, request), budget=_budget_asked(request))
 
-    return _answered(drawn)
+    return _answered(data, request, files, drawn)
 
 
-def geometry_file(data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
+def geometry_file(data: bytes, request: Mapping[str, Any], *, files: DataFiles = NO_FILES) -> dict[str, Any]:
     """The measures of the regions (`geometry.documents`) as `result`, or an error; the request also has `volumes`."""
 
-    def measured() -> dict[str, Any]:
-        problem, volumes = _problem_asked(data, request), request.get("volumes", "none")
+    def measured(network: Network) -> dict[str, Any]:
+        problem, volumes = _problem_asked(network, request), request.get("volumes", "none")
         regions = _regions_of(problem, request)
         return geometry_of(problem, volumes=volumes, regions=regions, budget=_budget_asked(request))
 
-    return _answered(measured)
+    return _answered(data, request, files, measured)
 
 
-def distances_file(data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
+def distances_file(data: bytes, request: Mapping[str, Any], *, files: DataFiles = NO_FILES) -> dict[str, Any]:
     """The distances of `points` to boundaries (`geometry.documents`) as `result`, or an error."""
-    return _answered(lambda: distances_of(_network_asked(data, request), request["points"], exact=request["exact"]))
+
+    def measured(network: Network) -> dict[str, Any]:
+        return distances_of(network, request["points"], exact=request["exact"])
+
+    return _answered(data, request, files, measured)
 
 
 def _regions_of(problem: Problem, request: Mapping[str, Any]) -> int | None:
@@ -137,9 +157,13 @@ def _regions_of(problem: Problem, request: Mapping[str, Any]) -> int | None:
     return counted.value if counted.status is Status.EXACT else None
 
 
-def _answered(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _answered(
+    data: bytes, request: Mapping[str, Any], files: DataFiles, work: Callable[[Network], dict[str, Any]]
+) -> dict[str, Any]:
+    """What work on the network gives, with the `notes` of the network; or an error."""
     try:
-        return {"result": work(), "error": None}
+        network = _network_asked(data, request, files)
+        return {"result": {**work(network), "notes": list(network.notes)}, "error": None}
     except CensusError as error:
         return {"result": None, "error": _problem(error)}
 
@@ -148,28 +172,25 @@ def _budget_asked(request: Mapping[str, Any]) -> Budget:
     return Budget(**request.get("limits", {}))
 
 
-def _network_asked(data: bytes, request: Mapping[str, Any]) -> Network:
-    return read_model(data, activation=request.get("activation", "relu")).network
+def _network_asked(data: bytes, request: Mapping[str, Any], files: DataFiles) -> Network:
+    """The network in the file, read with the choices of the request."""
+    chosen = cast(ReadingOptions, {name: request[name] for name in _CHOICES & set(request)})
+    return read_model(data, files=files, **chosen).network
 
 
-def _problem_asked(data: bytes, request: Mapping[str, Any]) -> Problem:
-    network = _network_asked(data, request)
+def _problem_asked(network: Network, request: Mapping[str, Any]) -> Problem:
     return Problem(network, domain_from_json(request["domain"], network.inputs))
 
 
 def _counted(
-    data: bytes,
+    network: Network,
     request: Mapping[str, Any],
     workers: int | None,
     certificate: str | None,
     on_progress: OnProgress | None,
 ) -> dict[str, Any]:
-    unknown = sorted(set(request) - _FIELDS)
-    if unknown:
-        raise InvalidRequest(f"unknown field {unknown[0]!r}; known are {', '.join(sorted(_FIELDS))}")
     budget = Budget(**request.get("limits", {}))
     definitions = tuple(request.get("definitions") or DEFAULT_DEFINITIONS)
-    network = read_model(data, activation=request.get("activation", "relu")).network
     problem = Problem(network, domain_from_json(request["domain"], network.inputs), definitions)
     result = count_regions(
         problem,
@@ -192,9 +213,11 @@ def _report(progress: Progress, on_progress: OnProgress) -> None:
 def _problem(error: CensusError) -> dict[str, Any]:
     """The problem document of an error, with the `type` the service gives it."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__)
+    asked = {"option": error.option, "choices": list(error.choices)} if isinstance(error, AmbiguousModel) else {}
     return {
         "type": f"urn:relucensus:problem:{words.lower().replace(' ', '-')}",
         "title": words.capitalize(),
         "status": 422 if isinstance(error, ValueError) else 500,
         "detail": str(error),
+        **asked,
     }

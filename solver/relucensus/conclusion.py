@@ -116,6 +116,7 @@ def _concluded(
         bounds=reported,
         statistics=tally.statistics + work.statistics,
         versions=dict(_versions()),
+        notes=problem.network.notes,
     )
 
 

@@ -58,7 +58,7 @@ class Reference:
     def __init__(self, network: Network, text: bytes) -> None:
         self.text, self.at = text, 0
         self.header = self.line()
-        need(set(self.header) == KEYS, "keys of the header")
+        need(set(self.header) - {"notes"} == KEYS, "keys of the header")
         need(self.header["format"] == "relucensus certificate" and self.header["version"] == 1, "format")
         need(whole(self.header["version"]), "version")
         need(self.header["network"] == network.digest, "network")

@@ -23,7 +23,7 @@ SOLVER = """
 import hashlib, os, time
 from pathlib import Path
 
-def count_file(data, request, *, workers, on_progress):
+def count_file(data, request, *, files, workers, on_progress):
     if data.startswith(b"wait"):
         while not Path(__file__).with_name("go").exists():
             time.sleep(0.01)

@@ -24,7 +24,7 @@ def serve(port: Annotated[int, typer.Option(help="Where to listen.")] = 8000) ->
 """
 
 COUNT = """
-def count_file(data, request, *, workers, certificate, on_progress):
+def count_file(data, request, *, files, workers, certificate, on_progress):
     on_progress(3, 2, 1.5)
     if data == b"interrupt":
         raise KeyboardInterrupt

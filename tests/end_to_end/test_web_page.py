@@ -292,6 +292,67 @@ def test_mistakes_are_told_in_words(open_page: NewPage, tmp_path: Path) -> None:
     page.get_by_text("The domain does not fit the network").wait_for()
 
 
+def test_what_a_reader_assumed_stands_beside_the_network_and_the_result(open_page: NewPage) -> None:
+    page = open_page()
+    choose(page, MOONS.with_suffix(".pt"))  # the same network as the ONNX file: its answer may be known
+    taken = "a bare state_dict does not name its activation; taken as relu"
+    assert page.locator(".model .notes li").all_inner_texts() == [taken]
+    start(page)
+    page.wait_for_selector(".count")
+    assert page.locator(".counts .notes li").all_inner_texts() == [taken]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_file_that_may_be_read_in_several_ways_is_asked_about(open_page: NewPage, many: bool) -> None:
+    choices = ["actor", "critic", *(f"expert {i}" for i in range(20 if many else 0))]
+    page = open_page(refusals=1)
+    asked: list[str] = []
+
+    def refuse_the_first(route: Any) -> None:
+        asked.append(route.request.url.partition("/models")[2])
+        if len(asked) > 1:
+            route.continue_()
+            return
+        problem = {"type": "urn:relucensus:problem:ambiguous-model", "title": "The file may be read in several ways"}
+        more = {"status": 422, "detail": "two networks side by side", "option": "submodel", "choices": choices}
+        route.fulfill(status=422, content_type="application/problem+json", body=json.dumps(problem | more))
+
+    page.route(re.compile("/models"), refuse_the_first)
+    page.set_input_files("input[type=file]", MOONS.with_suffix(".pt"))
+    page.get_by_text("two networks side by side").wait_for()
+    if many:
+        page.get_by_label("Which of the networks?").select_option("expert 7")
+    else:
+        page.get_by_role("group", name="Which of the networks?").get_by_role("button", name="critic").click()
+    page.wait_for_selector(".read")
+    page.get_by_label("Activation, which the file does not name").select_option("abs")
+    page.wait_for_function("() => document.querySelector('.read')?.innerText.includes('taken as abs')")
+    chosen = "expert+7" if many else "critic"
+    assert asked == ["", f"?submodel={chosen}", f"?submodel={chosen}&activation=abs"]
+
+
+def test_a_model_is_sent_together_with_the_files_beside_it(open_page: NewPage, tmp_path: Path) -> None:
+    page = open_page(refusals=1)
+    sent: list[bytes] = []
+
+    def look(route: Any) -> None:
+        sent.append(route.request.post_data_buffer)
+        problem = {"title": "Seen", "status": 422, "detail": "and refused"}
+        route.fulfill(status=422, content_type="application/problem+json", body=json.dumps(problem))
+
+    page.route(re.compile("/models"), look)
+    for name, content in (("m.onnx.data", b"the weights"), ("m.onnx", b"the model"), ("n.onnx", b"another")):
+        (tmp_path / name).write_bytes(content)
+    page.set_input_files("input[type=file]", [tmp_path / "m.onnx.data", tmp_path / "m.onnx"])
+    page.get_by_text("and refused").wait_for()
+    named = re.findall(rb'name="(\w+)"; filename="([^"]+)"', sent[0])  # Chromium keeps what is in them to itself
+    assert named == [(b"model", b"m.onnx"), (b"data", b"m.onnx.data")]
+    page.set_input_files("input[type=file]", [tmp_path / "n.onnx", tmp_path / "m.onnx"])
+    page.get_by_text("2 of these 2 files are models").wait_for()
+    assert page.get_by_role("button", name="Send it again").count() == 0
+    assert len(sent) == 1
+
+
 def test_on_a_slow_network_nothing_is_sent_twice(open_page: NewPage) -> None:
     page = open_page()
     slow = {"offline": False, "latency": 250, "downloadThroughput": 60_000, "uploadThroughput": 20_000}

@@ -61,6 +61,10 @@ def test_the_request_comes_back_with_its_defaults(post: Post) -> None:
         "certificate": False,
         "cross_check": None,
         "activation": "relu",
+        "model_output": None,
+        "model_input": None,
+        "submodel": None,
+        "batch_axis": None,
         "model": digest,
         "fresh": False,
     }

@@ -124,7 +124,7 @@ def test_a_module_that_was_pickled_whole_is_refused(client: httpx.Client) -> Non
 
 def read(file: bytes, **settings: Any) -> Reading:
     with closing(Intake(Settings(**settings))) as intake:
-        return intake.read(file, activation="relu")
+        return intake.read(file, choices={})
 
 
 def test_a_reader_that_needs_too_much_memory_is_a_problem() -> None:

@@ -8,7 +8,7 @@ import httpx
 
 from relucensus_service.jobs import JobState
 from relucensus_service.problems import TABLE
-from relucensus_service.schemas import CountRequest, Limits
+from relucensus_service.request_schemas import CountRequest, Limits
 from relucensus_service.settings import Settings
 from relucensus_service.store import Store
 from relucensus_service.store.tables import metadata

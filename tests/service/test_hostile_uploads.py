@@ -66,7 +66,7 @@ def test_a_file_that_attacks_its_reader_is_refused(client: httpx.Client, attack:
 def test_a_file_whose_reading_fills_the_memory_is_refused() -> None:
     file = FILES["protobuf: a million nodes"].make()
     with closing(Intake(Settings(parse_memory=400 * 2**20))) as intake, pytest.raises(Refusal) as refusal:
-        intake.read(file + file[-1_900_000:] * 4, activation="relu")
+        intake.read(file + file[-1_900_000:] * 4, choices={})
     assert refusal.value.problem.status in (415, 422)
 
 
@@ -330,8 +330,8 @@ def test_a_page_of_very_many_jobs_is_found_by_an_index(tmp_path: Path, digest: s
         connection.execute(text("PRAGMA defer_foreign_keys = ON"))
         connection.execute(
             text(
-                "INSERT INTO models (digest, file_sha256, activation, file, network, summary, created_at) "
-                "VALUES (:digest, 'x', 'relu', x'00', x'00', '{}', 0)"
+                "INSERT INTO models (digest, file, network, summary, created_at) "
+                "VALUES (:digest, x'00', x'00', '{}', 0)"
             ),
             {"digest": digest},
         )

@@ -15,7 +15,7 @@ from relucensus.values.pattern import Cube
 from relucensus.values.result import Statistics
 from relucensus_service.jobs import COUNTING, FrontierCube, Job, JobState, Lease, LeaseLost, NewJob, root_cube
 from relucensus_service.settings import InvalidSetting
-from relucensus_service.store import Database, NewModel, RunnerFigures, Store
+from relucensus_service.store import Database, NewModel, RunnerFigures, Store, StoredModel
 from relucensus_service.store.schema import at_head, upgrade
 from relucensus_service.store.tables import metadata
 
@@ -57,11 +57,40 @@ def test_the_migrations_make_the_tables_that_the_queries_expect(database: Databa
 
 def test_a_network_is_kept_once(store: Store, network: Network, model: str) -> None:
     again = NewModel(model, "sha256:11", "relu", b"another file", network.to_bytes(), {"format": "state_dict"})
-    assert store.models.save(again).summary["format"] == "onnx"
+    assert store.models.save(again).digest == model
     assert Network.from_bytes(store.models.network(model)).digest == model
-    assert store.models.find_file("sha256:00", "relu") == store.models.find(model)
-    assert store.models.find_file("sha256:11", "relu") is None
     assert store.models.find("sha256:22") is None
+
+
+def test_what_was_read_belongs_to_the_file_and_what_was_asked_of_it(store: Store, network: Network, model: str) -> None:
+    def read(file: str, asked: str, note: str) -> NewModel:
+        return NewModel(model, file, asked, b"a file", network.to_bytes(), {"notes": [note]})
+
+    def notes(found: StoredModel | None) -> list[str] | None:
+        return None if found is None else found.summary["notes"]
+
+    first, second, third = (read("sha256:1", "x", "a"), read("sha256:1", "y", "b"), read("sha256:2", "x", "c"))
+    assert [notes(store.models.save(new)) for new in (first, second, third)] == [["a"], ["b"], ["c"]]
+    assert notes(store.models.find(model)) == ["c"]
+    assert notes(store.models.find_file("sha256:1", "y")) == ["b"]
+    assert notes(store.models.find(model)) == ["b"], "the file sent last"
+    assert store.models.find_file("sha256:2", "y") is None
+    assert notes(store.models.save(read("sha256:1", "y", "d"))) == ["d"]
+    assert notes(store.models.find_file("sha256:1", "y")) == ["d"]
+
+
+def test_what_one_api_key_has_sent_says_nothing_to_another(store: Store, network: Network, model: str) -> None:
+    mine = NewModel(model, "sha256:1", "x", b"a file", network.to_bytes(), {"notes": ["of mine"]})
+    yours = NewModel(model, "sha256:2", "x", b"a file", network.to_bytes(), {"notes": ["of yours"]})
+    store.models.save(mine, owner="me")
+    assert store.models.find(model, owner="you") is None
+    store.models.save(yours, owner="you")
+    for owner, note in (("me", "of mine"), ("you", "of yours")):
+        found = store.models.find(model, owner=owner)
+        assert found is not None
+        assert found.summary["notes"] == [note]
+    assert store.models.find_file("sha256:1", "x", owner="you") is None
+    assert store.models.find_file("sha256:1", "x") is None
 
 
 def test_a_new_job_is_queued_with_the_root_cube(store: Store, queued: Job) -> None:

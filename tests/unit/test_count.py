@@ -123,6 +123,7 @@ def test_the_result_is_json_with_the_fields_of_the_contract() -> None:
         "regions_after_layer",
         "engine",
         "cross_checked_by",
+        "notes",
         "network",
         "domain",
         "bounds",

@@ -44,6 +44,7 @@ from relucensus_client._models import (
     Statistics,
 )
 from relucensus_client._picture import Picture
+from relucensus_client._reading import ReadingOptions
 from relucensus_client._regions import Regions
 from relucensus_client._requests import CountOptions
 from relucensus_client._retries import Retries
@@ -79,6 +80,7 @@ __all__ = [
     "Problem",
     "ProblemError",
     "Progress",
+    "ReadingOptions",
     "RegionMonitor",
     "Regions",
     "RequestRefused",

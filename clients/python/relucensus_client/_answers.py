@@ -27,6 +27,9 @@ class FieldError(Answer):
 class Problem(Answer):
     """An RFC 9457 problem document: what went wrong, in words for the user. `errors` are those of single fields.
 
+    Of "ambiguous-model", `option` is what has to be said about the file, one of `ReadingOptions`, and `choices` what it
+    may be.
+
     >>> Problem(type="urn:relucensus:problem:invalid-domain").name
     'invalid-domain'
     """
@@ -36,6 +39,8 @@ class Problem(Answer):
     status: int | None = None
     detail: str | None = None
     errors: tuple[FieldError, ...] | None = None
+    option: str | None = None
+    choices: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -59,7 +64,10 @@ class Network(Answer):
 
 
 class UploadedModel(Network):
-    """A model kept by the service: pass it, or its `digest`, to `submit` instead of a file."""
+    """A model kept by the service: pass it, or its `digest`, to `submit` instead of a file.
+
+    `notes` are what its reader assumed or left off.
+    """
 
     digest: str
     format: str | None = None
@@ -68,8 +76,12 @@ class UploadedModel(Network):
 
 
 class Verified(Answer):
-    """What an accepted certificate proves: these counts, of the network with this digest, on this domain."""
+    """What an accepted certificate proves: these counts, of the network with this digest, on this domain.
+
+    `notes` are what the reader of the model assumed or left off here, where the certificate was checked.
+    """
 
     network: str
     domain: dict[str, Any]
     counts: dict[str, int]
+    notes: tuple[str, ...] = ()

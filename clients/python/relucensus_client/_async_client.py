@@ -16,6 +16,7 @@ from relucensus_client._domain import Bound, Domain
 from relucensus_client._interrupts import INTERRUPTS, OnInterrupt, check_choice, explain
 from relucensus_client._model_source import Model, model_file
 from relucensus_client._models import CountResult, Distances, JobPage, JobStatus
+from relucensus_client._reading import ReadingOptions
 from relucensus_client._requests import CountOptions
 from relucensus_client._retries import Retries, policy_of
 from relucensus_client._wire import AsyncWire
@@ -76,9 +77,9 @@ class Verbs:
             raise
         return AsyncJob(self._connection, _requests.answer_of(JobStatus, response))
 
-    async def upload(self, model: Model, *, example_input: Any = None, activation: str | None = None) -> UploadedModel:
+    async def upload(self, model: Model, *, example_input: Any = None, **said: Unpack[ReadingOptions]) -> UploadedModel:
         """As `Client.upload`."""
-        call = _requests.upload_call(model_file(model, example_input), activation)
+        call = _requests.upload_call(model_file(model, example_input), said)
         return _requests.answer_of(UploadedModel, await self._connection.send(call))
 
     async def distances(
@@ -88,13 +89,13 @@ class Verbs:
         *,
         exact: bool = False,
         example_input: Any = None,
-        activation: str | None = None,
+        **said: Unpack[ReadingOptions],
     ) -> Distances:
         """As `Client.distances`."""
         inputs = _requests.points_document(points)
         digest = model_file(model, example_input).digest
         if not digest:
-            digest = (await self.upload(model, example_input=example_input, activation=activation)).digest
+            digest = (await self.upload(model, example_input=example_input, **said)).digest
         return _requests.answer_of(
             Distances, await self._connection.send(_requests.distances_call(digest, inputs, exact))
         )

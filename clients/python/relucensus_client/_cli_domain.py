@@ -57,13 +57,16 @@ def given_domain(
         return _property_box(vnnlib, box)
     if lower is None or upper is None:
         raise InvalidArgument("half a box is given; needed are --lower and --upper")
-    return domain_document(_bound("--lower", lower), _bound("--upper", upper), None)
+    return domain_document(numbers_in("--lower", lower), numbers_in("--upper", upper), None)
 
 
-def _bound(option: str, text: str) -> float | list[float]:
+def numbers_in(option: str, text: str) -> float | list[float]:
     """One number, or the numbers between the commas.
 
-    >>> _bound("--lower", "-1,-2.5")
+    Raises:
+        InvalidArgument: something else stands there.
+
+    >>> numbers_in("--lower", "-1,-2.5")
     [-1.0, -2.5]
     """
     try:

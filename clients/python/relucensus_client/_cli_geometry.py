@@ -12,19 +12,21 @@ from relucensus_client import _parts
 from relucensus_client._answers import Problem
 from relucensus_client._cli_domain import BoxNumber, Lower, PropertyFile, SliceFile, Upper, given_domain
 from relucensus_client._cli_options import (
-    Activation,
     ApiKey,
     AsJson,
     MostRegions,
     Seconds,
     errors_as_exit_status,
     print_document,
+    say_notes,
 )
+from relucensus_client._cli_reading import reads_a_model
 from relucensus_client._client import Client, Job
 from relucensus_client._errors import InvalidArgument, JobFailed
 from relucensus_client._model_source import model_file
 from relucensus_client._models import Distances, Geometry
 from relucensus_client._picture import Picture
+from relucensus_client._reading import ReadingOptions
 from relucensus_client._report import distances_text, geometry_text
 from relucensus_client._requests import CountOptions, count_request, points_document
 
@@ -35,6 +37,7 @@ OfJob = Annotated[str | None, typer.Option("--job", help="Of this job of a servi
 Url = Annotated[str | None, typer.Option("--url", help="Address of the service.")]
 
 
+@reads_a_model
 def picture(  # noqa: PLR0913 - one parameter per option
     model: OptionalModel = None,
     *,
@@ -46,7 +49,7 @@ def picture(  # noqa: PLR0913 - one parameter per option
     box: BoxNumber = None,
     seconds: Seconds = None,
     regions: MostRegions = None,
-    activation: Activation = None,
+    said: ReadingOptions,
     colour: Annotated[
         str | None, typer.Option("--colour", help="Colour by region, output, layer or map, or none.")
     ] = None,
@@ -69,17 +72,18 @@ def picture(  # noqa: PLR0913 - one parameter per option
         "height": height,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    of_model = (model, lower, upper, slice_, vnnlib, box, seconds, regions, activation)
+    of_model = (model, lower, upper, slice_, vnnlib, box, seconds, regions, said or None)
     with errors_as_exit_status():
         if job_id is not None:
             with Client(url, api_key=api_key) as client:
                 _job(client, job_id, of_model).save_picture(output, **given)
         else:
-            request = _request(model, url, (lower, upper, slice_, vnnlib, box), (seconds, regions, activation))
+            request = _request(model, url, (lower, upper, slice_, vnnlib, box), (seconds, regions), said)
             Picture(_in_process("picture", str(model), request)).save(output, **given)
     typer.echo(f"the picture is written to {output}", err=True)
 
 
+@reads_a_model
 def geometry(  # noqa: PLR0913 - one parameter per option
     model: OptionalModel = None,
     *,
@@ -90,7 +94,7 @@ def geometry(  # noqa: PLR0913 - one parameter per option
     box: BoxNumber = None,
     seconds: Seconds = None,
     regions: MostRegions = None,
-    activation: Activation = None,
+    said: ReadingOptions,
     volumes: Annotated[
         str, typer.Option("--volumes", help="Volumes of the regions too: float, or exact as fractions.")
     ] = "none",
@@ -100,24 +104,25 @@ def geometry(  # noqa: PLR0913 - one parameter per option
     as_json: AsJson = False,
 ) -> None:
     """Measure the regions of MODEL where one to three inputs vary: boundaries, volumes, breakpoints along a line."""
-    of_model = (model, lower, upper, slice_, vnnlib, box, seconds, regions, activation)
+    of_model = (model, lower, upper, slice_, vnnlib, box, seconds, regions, said or None)
     with errors_as_exit_status():
         if job_id is not None:
             with Client(url, api_key=api_key) as client:
                 found = _job(client, job_id, of_model).geometry(volumes=volumes)
         else:
-            request = _request(model, url, (lower, upper, slice_, vnnlib, box), (seconds, regions, activation))
+            request = _request(model, url, (lower, upper, slice_, vnnlib, box), (seconds, regions), said)
             document = _in_process("geometry", str(model), request | {"volumes": volumes})
             found = Geometry.model_validate(document)
         print_document(found.to_json()) if as_json else typer.echo(geometry_text(found))
 
 
+@reads_a_model
 def distance(  # noqa: PLR0913 - one parameter per option
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file, or the digest of one on the service.")],
     *,
     points: Annotated[str, typer.Option("--points", help="JSON file: a list of inputs, each a list of numbers.")],
     exact: Annotated[bool, typer.Option("--exact", help="Exact squares too, of at most 16 points.")] = False,
-    activation: Activation = None,
+    said: ReadingOptions,
     url: Url = None,
     api_key: ApiKey = None,
     as_json: AsJson = False,
@@ -127,10 +132,9 @@ def distance(  # noqa: PLR0913 - one parameter per option
         inputs = _points(points)
         if url is not None:
             with Client(url, api_key=api_key) as client:
-                found = client.distances(model, inputs, exact=exact, activation=activation)
+                found = client.distances(model, inputs, exact=exact, **said)
         else:
-            request: dict[str, Any] = {"points": inputs, "exact": exact}
-            request |= {} if activation is None else {"activation": activation}
+            request = {"points": inputs, "exact": exact, **said}
             found = Distances.model_validate(_in_process("distances", model, request))
         print_document(found.to_json()) if as_json else typer.echo(distances_text(found))
 
@@ -145,13 +149,14 @@ def _request(
     model: str | None,
     url: str | None,
     domain: tuple[str | None, str | None, str | None, str | None, int | None],
-    limits: tuple[float | None, int | None, str | None],
+    limits: tuple[float | None, int | None],
+    said: ReadingOptions,
 ) -> dict[str, Any]:
     if model is None or url is not None:
         raise InvalidArgument("needed is MODEL, for this process, or --job, with its --url")
-    seconds, regions, activation = limits
-    options: CountOptions = {"seconds": seconds, "regions": regions, "activation": activation}
-    return count_request(None, None, options, given_domain(*domain))
+    seconds, regions = limits
+    options: CountOptions = {"seconds": seconds, "regions": regions}
+    return {**count_request(None, None, options, given_domain(*domain)), **said}
 
 
 def _points(path: str) -> list[list[float]]:
@@ -171,8 +176,9 @@ def _in_process(verb: str, path: str, request: dict[str, Any]) -> dict[str, Any]
     model = model_file(path)
     if model.digest:
         raise InvalidArgument(f"{path} names a model that a service keeps; say which with --url, or give the file")
-    answer = _parts.load(_parts.IN_PROCESS, verb)(model.data, request)
+    answer = _parts.load(_parts.IN_PROCESS, verb)(model.data, request, files=model.files)
     if answer["error"] is not None:
         raise JobFailed(Problem.model_validate(answer["error"]))
     result: dict[str, Any] = answer["result"]
+    say_notes(result.pop("notes"))
     return result

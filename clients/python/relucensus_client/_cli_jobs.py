@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from relucensus_client._cli_options import (
-    Activation,
     ApiKey,
     AsJson,
     CancelOnInterrupt,
@@ -22,9 +21,12 @@ from relucensus_client._cli_options import (
     on_interrupt,
     print_document,
     print_result,
+    say_notes,
 )
+from relucensus_client._cli_reading import reads_a_model
 from relucensus_client._client import Client
 from relucensus_client._models import JobStatus
+from relucensus_client._reading import ReadingOptions
 from relucensus_client._report import event_text, job_text, jobs_text, result_text
 
 _LONGEST_PAGE = 100
@@ -98,17 +100,20 @@ def list_jobs(
         print_document([job.to_json() for job in jobs]) if as_json else typer.echo(jobs_text(jobs))
 
 
+@reads_a_model
 def upload(
     model: ModelPath,
+    *,
+    said: ReadingOptions,
     url: ServiceUrl = None,
     api_key: ApiKey = None,
-    activation: Activation = None,
     as_json: AsJson = False,
 ) -> None:
     """Give MODEL to a service to keep, and print the digest that names it from then on."""
     with errors_as_exit_status(), Client(url, api_key=api_key) as client:
-        kept = client.upload(model, activation=activation)
+        kept = client.upload(model, **said)
         print_document(kept.to_json()) if as_json else typer.echo(kept.digest)
+        say_notes(kept.notes)
 
 
 def certificate(

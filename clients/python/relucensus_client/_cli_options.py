@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from relucensus_client._connection import API_KEY_VARIABLE, URL_VARIABLE
 from relucensus_client._errors import ClientError, InvalidArgument, JobFailed, ProblemError
 from relucensus_client._interrupts import OnInterrupt
 from relucensus_client._models import CountResult
-from relucensus_client._report import result_text
+from relucensus_client._report import notes_text, result_text
 from relucensus_client._requests import CountOptions
 
 EXIT_REFUSED: Final = 1
@@ -38,10 +38,6 @@ Deadline = Annotated[
     typer.Option("--deadline", help="Moment at which a service stops, with lower bounds: 2030-01-31T12:00Z."),
 ]
 CrossCheck = Annotated[str | None, typer.Option("--cross-check", help="Second engine that has to confirm the count.")]
-Activation = Annotated[
-    str | None,
-    typer.Option("--activation", help="Activation of a state_dict, which does not name it: relu, leaky_relu:0.2, …"),
-]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Count even if the service knows the answer from another job.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the JSON document alone on stdout.")]
 ServiceUrl = Annotated[str | None, typer.Option("--url", envvar=URL_VARIABLE, help="Address of the service.")]
@@ -123,6 +119,12 @@ def say_what_is_proven(result: CountResult, certificate: str | None) -> None:
         where = f"the certificate is written to {certificate}; to check it: relucensus verify MODEL {certificate}"
         none = f"no certificate is written to {certificate}: it would prove exact counts, and these are lower bounds"
         typer.echo(none if result.certificate is None else where, err=True)
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """Say on stderr what the reader of a model assumed or left off."""
+    if notes:
+        typer.echo(notes_text(notes), err=True)
 
 
 def print_document(document: Any) -> None:

@@ -20,6 +20,7 @@ from relucensus_client._interrupts import OnInterrupt, check_choice
 from relucensus_client._model_source import Model
 from relucensus_client._models import CountResult, Distances, Geometry, JobPage, JobStatus
 from relucensus_client._picture import Picture
+from relucensus_client._reading import ReadingOptions
 from relucensus_client._regions import Regions
 from relucensus_client._requests import CountOptions
 from relucensus_client._retries import Retries, policy_of
@@ -118,12 +119,12 @@ class Client:
         )
         return Job(completed(work))
 
-    def upload(self, model: Model, *, example_input: Any = None, activation: str | None = None) -> UploadedModel:
+    def upload(self, model: Model, *, example_input: Any = None, **said: Unpack[ReadingOptions]) -> UploadedModel:
         """Gives the service a model to keep, and returns what was read; pass it to `submit` any number of times.
 
-        `activation` is for a bare `state_dict`, as in `CountOptions`.
+        What is said about the file, where it leaves something open, is as in `ReadingOptions`.
         """
-        return completed(self._verbs.upload(model, example_input=example_input, activation=activation))
+        return completed(self._verbs.upload(model, example_input=example_input, **said))
 
     def distances(
         self,
@@ -132,16 +133,14 @@ class Client:
         *,
         exact: bool = False,
         example_input: Any = None,
-        activation: str | None = None,
+        **said: Unpack[ReadingOptions],
     ) -> Distances:
         """How far inputs are from the nearest boundary of their activation region, and the mean of that.
 
-        `points` is a list or array of inputs, `model` as in `submit`; a file is uploaded. `exact` also has the exact
-        squares, of at most 16 points. The walls of a box are no boundaries: there is none.
+        `points` is a list or array of inputs, `model` as in `submit`; a file is uploaded, with what is said about it.
+        `exact` also has the exact squares, of at most 16 points. The walls of a box are no boundaries: there is none.
         """
-        return completed(
-            self._verbs.distances(model, points, exact=exact, example_input=example_input, activation=activation)
-        )
+        return completed(self._verbs.distances(model, points, exact=exact, example_input=example_input, **said))
 
     def job(self, job_id: str) -> Job:
         """The job with this id.

@@ -2,7 +2,8 @@
 
 The first line of its input are the settings: `request`, the document of `POST /count` without a model; `service`, the
 address, or null to count here; `api_key`; `folder`, which is removed at the end. Each further line is an order:
-`number`, `path` of the model file, `key`, and `activation` for a file that does not name its own. Answers are lines
+`number`, `path` of the model file, `files`, the paths of those beside it by the names it has for them, `key`, and
+`activation` for a file that does not name its own. Answers are lines
 with the `number` and either `counts`, `engine` and `seconds`, or a `status` and a `reason`; a line with only `trouble`
 says what keeps counts waiting. When the input ends, open counts are cancelled and the program ends.
 """
@@ -77,7 +78,7 @@ class OwnCounter:
 
     def _counted(self, file: ModelFile, request: Mapping[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = _parts.load(_parts.IN_PROCESS, "count")(
-            file.data, request, workers=None, on_progress=lambda *_: None
+            file.data, request, files=file.files, workers=None, on_progress=lambda *_: None
         )
         return answer
 
@@ -175,8 +176,7 @@ async def _answer(
     named = {"activation": order["activation"]} if order["activation"] else {}
     async with places:
         try:
-            path = Path(order["path"])
-            result = await counter.count(ModelFile(path.name, path.read_bytes()), {**request, **named}, order["key"])
+            result = await counter.count(_snapshot(order), {**request, **named}, order["key"])
         except JobCancelled as error:
             answer: dict[str, Any] = {"status": "cancelled", "reason": str(error)}
         except ClientError as error:
@@ -187,6 +187,12 @@ async def _answer(
             answer = result.model_dump(mode="json", include={"counts", "engine"})
             answer["seconds"] = result.statistics.wall_seconds
     _say(say, {"number": order["number"], **answer})
+
+
+def _snapshot(order: Mapping[str, Any]) -> ModelFile:
+    path = Path(order["path"])
+    files = {name: Path(beside).read_bytes() for name, beside in order["files"].items()}
+    return ModelFile(path.name, path.read_bytes(), files=files)
 
 
 def _passes(error: ClientError) -> bool:

@@ -65,8 +65,8 @@ class Slice:
             "kind": "slice",
             "origin": vector("origin", self.origin),
             "directions": directions,
-            "lower": _bound("lower", self.lower),
-            "upper": _bound("upper", self.upper),
+            "lower": number_or_vector("lower", self.lower),
+            "upper": number_or_vector("upper", self.upper),
         }
 
 
@@ -92,7 +92,7 @@ def domain_document(lower: Bound | None, upper: Bound | None, domain: Domain | N
         raise InvalidArgument(f"domain is a {type(domain).__qualname__}; needed is a Slice or a mapping")
     if lower is None or upper is None:
         raise InvalidArgument("the domain is not given; needed are lower and upper, or domain")
-    return {"kind": "box", "lower": _bound("lower", lower), "upper": _bound("upper", upper)}
+    return {"kind": "box", "lower": number_or_vector("lower", lower), "upper": number_or_vector("upper", upper)}
 
 
 def _checked(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _checked(document: Mapping[str, Any]) -> dict[str, Any]:
     parts = dict(document)
     for name in ("lower", "upper"):
         if name in parts:
-            parts[name] = _bound(name, parts[name])
+            parts[name] = number_or_vector(name, parts[name])
     if "origin" in parts:
         parts["origin"] = vector("origin", parts["origin"])
     if "directions" in parts:
@@ -130,7 +130,12 @@ def vector(name: str, values: Any) -> list[float]:
     return [_finite(f"{name}[{i}]", value) for i, value in enumerate(listed(name, values))]
 
 
-def _bound(name: str, bound: Any) -> float | list[float]:
+def number_or_vector(name: str, bound: Any) -> float | list[float]:
+    """A finite number, or the values as finite numbers.
+
+    Raises:
+        InvalidArgument: neither.
+    """
     values = bound.tolist() if hasattr(bound, "tolist") else bound
     if isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
         return vector(name, values)
@@ -145,5 +150,5 @@ def _finite(name: str, value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         raise InvalidArgument(f"{name} is {value!r}; needed is a number") from None
     if not math.isfinite(number):
-        raise InvalidArgument(f"{name} is {number}; every bound must be a finite number")
+        raise InvalidArgument(f"{name} is {number}; needed is a finite number")
     return number

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Final
 
 from relucensus_client._answers import UploadedModel
+from relucensus_client._data_files import files_beside
 from relucensus_client._errors import InvalidArgument
 
 _DIGEST_PREFIX: Final = "sha256:"
@@ -20,16 +21,21 @@ Model = str | os.PathLike[str] | bytes | IO[bytes] | UploadedModel | Mapping[str
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model to send: a file's name and bytes, or the digest of one the service keeps."""
+    """A model to send: a file's name and bytes, or the digest of one the service keeps.
+
+    `files` are those beside it that hold its weights, by the names it has for them.
+    """
 
     name: str = "model"
     data: bytes = b""
     digest: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def model_file(model: Model, example_input: Any = None) -> ModelFile:
     """The file that stands for a path, bytes, an open file, a torch module, a `state_dict` or an uploaded model.
 
+    Of a path, also the files in its folder that an ONNX model keeps its weights in.
     `example_input` is only for a torch module whose input size cannot be told from its first linear layer.
 
     Raises:
@@ -78,9 +84,10 @@ def snapshot_file(model: Model, example_input: Any = None) -> tuple[ModelFile, s
 
 def _from_path(path: Path) -> ModelFile:
     try:
-        return ModelFile(path.name, path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise InvalidArgument(f"model file {path} cannot be read: {error.strerror or error}") from None
+    return ModelFile(path.name, data, files=files_beside(path, data))
 
 
 def _from_open_file(file: Any) -> ModelFile:

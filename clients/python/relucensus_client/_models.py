@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Unpack
 
 from pydantic import Field, PrivateAttr
 
 from relucensus_client._answers import Answer, Network, Problem, Verified
 from relucensus_client._errors import InvalidArgument, VerificationFailed
 from relucensus_client._model_source import Model
+from relucensus_client._reading import ReadingOptions, reading_document
 from relucensus_client._verification import Certificate, verified
 
 EXACT = "exact"
@@ -95,6 +96,8 @@ class _Origin:
 class CountResult(Answer):
     """The answer to a count: the numbers, what they speak about and what they cost.
 
+    `notes` are what the reader of the model assumed or left off.
+
     >>> read = {"counts": {"activation_regions": {"value": 2, "status": "exact"}}, "engine": "milp"}
     >>> result = CountResult.model_validate(read)
     >>> result.counts["activation_regions"].value, result.exact
@@ -105,6 +108,7 @@ class CountResult(Answer):
     engine: str
     regions_after_layer: tuple[int, ...] = ()
     cross_checked_by: str | None = None
+    notes: tuple[str, ...] = ()
     network: Network = Network()
     domain: Domain = Domain()
     bounds: dict[str, Any] = Field(default_factory=dict)
@@ -149,13 +153,14 @@ class CountResult(Answer):
         model: Model,
         certificate: Certificate | None = None,
         *,
-        activation: str | None = None,
         example_input: Any = None,
+        **said: Unpack[ReadingOptions],
     ) -> Verified:
         """Checks on this machine, in exact arithmetic, that the certificate proves these counts of this model.
 
         The certificate is a path or bytes; without it, the service that gave this result is asked for its own.
-        `model`, `activation` and `example_input` are as for `Client.submit`. Needs the solver, not the service.
+        `model` and `example_input` are as for `Client.submit`, what is said about the file is as in `ReadingOptions`.
+        Needs the solver, not the service.
 
         Raises:
             InvalidArgument: there is no certificate, or the model cannot be read.
@@ -164,8 +169,8 @@ class CountResult(Answer):
         """
         if certificate is None:
             with self._certificate() as path:
-                return self.verify(model, path, activation=activation, example_input=example_input)
-        asked = {"domain": self.domain.to_json()} | ({} if activation is None else {"activation": activation})
+                return self.verify(model, path, example_input=example_input, **said)
+        asked = {"domain": self.domain.to_json(), **reading_document(said)}
         proven = verified(model, certificate, asked, example_input)
         for name, count in self.counts.items():
             if proven.counts.get(name) != count.value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from relucensus_client._models import Count, CountResult, Distances, Geometry, JobStatus, Progress
@@ -21,7 +21,7 @@ def result_text(result: CountResult) -> str:
     engine  milp
     """
     rows = ((_words(name), f"{count.value:,}", _certainty(count)) for name, count in result.counts.items())
-    blocks = [_table(rows, numbers=1), _table(_facts(result))]
+    blocks = [_table(rows, numbers=1), _table(_facts(result)), *_notes(result.notes)]
     bounds = list(_bounds(result.bounds))
     if bounds:
         blocks.append(f"Bounds from the literature:\n{_table(bounds)}")
@@ -126,7 +126,23 @@ def verified_text(verified: dict[str, Any]) -> str:
         ("domain", _domain(verified["domain"])),
         ("parts", f"{verified['parts']:,}"),
     )
-    return f"{_table(rows, numbers=1)}\n\n{_table(facts)}"
+    return "\n\n".join((_table(rows, numbers=1), _table(facts), *_notes(verified.get("notes", ()))))
+
+
+def notes_text(notes: Iterable[str]) -> str:
+    """A line for each note.
+
+    >>> print(notes_text(["the last Softmax was left off", "float16 weights are taken exactly"]))
+    note: the last Softmax was left off
+    note: float16 weights are taken exactly
+    """
+    return "\n".join(f"note: {note}" for note in notes)
+
+
+def _notes(notes: Sequence[str]) -> Iterator[str]:
+    """The block of the notes, if there are any."""
+    if notes:
+        yield notes_text(notes)
 
 
 def _domain(domain: dict[str, Any]) -> str:

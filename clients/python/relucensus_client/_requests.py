@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 from pydantic import ValidationError
@@ -18,18 +18,22 @@ from relucensus_client._answers import Answer, Problem
 from relucensus_client._domain import Bound, Domain, domain_document, listed, vector
 from relucensus_client._errors import InvalidArgument, UnexpectedAnswer, error_of
 from relucensus_client._model_source import ModelFile
+from relucensus_client._reading import READING, ReadingOptions, reading_document
 
 _JOB_ID: Final = re.compile(r"[\w-]+")
 _EXCERPT: Final = 200
 _LONGEST_SILENCE: Final = 15.0  # seconds after which a stream of events sends at least a comment
 _LONGEST_LISTING: Final = 3600.0  # seconds a service gives to one listing of regions, unless set otherwise
+_BYTES: Final = "application/octet-stream"
 _LONGEST_DRAWING: Final = 300.0  # seconds a service gives to one picture, unless set otherwise
 
 AnyAnswer = TypeVar("AnyAnswer", bound=Answer)
 
 
-class CountOptions(TypedDict, total=False):
+class CountOptions(ReadingOptions, total=False):
     """What may be asked for besides model and domain. What is left out is the service's default; None is "not asked".
+
+    What is in `ReadingOptions`, and:
 
     definitions:  which counts, for example ``["activation_regions", "linear_regions"]``
     engine:       ``"auto"`` or the name of an engine
@@ -40,8 +44,6 @@ class CountOptions(TypedDict, total=False):
     certificate:  whether the service is to keep a proof of exact counts: `Job.certificate`, `CountResult.verify`
     cross_check:  a second engine that has to confirm the answer
     fresh:        count even if the service knows the exact answer from another job
-    activation:   the activation of a bare `state_dict`, which does not name it: ``"relu"``, ``"leaky_relu"``,
-                  ``"leaky_relu:0.2"`` with a slope, ``"relu6"``, ``"hard_tanh"`` or ``"abs"``
     """
 
     definitions: Sequence[str] | None
@@ -53,7 +55,6 @@ class CountOptions(TypedDict, total=False):
     certificate: bool | None
     cross_check: str | None
     fresh: bool | None
-    activation: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,13 @@ def count_request(
 
     Raises:
         InvalidArgument: no domain or two, a bound that is not a finite number or a list of them, a limit that is
-            not a number, a deadline without a time zone.
+            not a number, a deadline without a time zone, inputs fixed to something else than numbers.
 
     >>> count_request(-1, [1, 2], {"engine": "milp", "seconds": 5})["limits"]
     {'seconds': 5}
     """
     request: dict[str, Any] = {"domain": domain_document(lower, upper, domain)}
-    asked = {name: value for name, value in options.items() if value is not None}
+    asked = {name: value for name, value in options.items() if value is not None and name not in READING}
     limits: dict[str, Any] = {name: _finite(name, asked.pop(name)) for name in ("seconds", "regions") if name in asked}
     if "deadline" in asked:
         limits["deadline"] = _moment(asked.pop("deadline"))
@@ -105,7 +106,7 @@ def count_request(
         request["definitions"] = list(definitions)
     if limits:
         request["limits"] = limits
-    return request | asked
+    return request | asked | reading_document(options)
 
 
 def submit_call(model: ModelFile, request: Mapping[str, Any], idempotency_key: str | None = None) -> Call:
@@ -114,19 +115,20 @@ def submit_call(model: ModelFile, request: Mapping[str, Any], idempotency_key: s
     text = json.dumps(document, allow_nan=False).encode()
     parts = (("request", (None, text, "application/json")),)
     headers = {"Idempotency-Key": header_text("idempotency_key", idempotency_key or str(uuid.uuid4()))}
-    return Call("POST", "/count", headers=headers, parts=(*parts, *_file_part(model)))
+    return Call("POST", "/count", headers=headers, parts=(*parts, *_file_parts(model)))
 
 
-def upload_call(model: ModelFile, activation: str | None = None) -> Call:
-    """`POST /models` with the file, for a bare one with its activation; sending it twice keeps it once.
+def upload_call(model: ModelFile, said: ReadingOptions | None = None) -> Call:
+    """`POST /models` with the file and what is said about it (`ReadingOptions`); sending it twice keeps it once.
 
     Raises:
-        InvalidArgument: a digest was given, which names a model that is already there.
+        InvalidArgument: a digest was given, which names a model that is already there; or as `reading_document`.
     """
     if model.digest:
         raise InvalidArgument(f"{model.digest} names an uploaded model; to upload, give the file itself")
-    params = {} if activation is None else {"activation": activation}
-    return Call("POST", "/models", params=params, parts=_file_part(model))
+    document = reading_document(said or {})
+    params = {name: value if isinstance(value, str) else json.dumps(value) for name, value in document.items()}
+    return Call("POST", "/models", params=params, parts=_file_parts(model))
 
 
 def status_call(job_id: str, wait: int = 0) -> Call:
@@ -319,8 +321,12 @@ def _moment(deadline: Any) -> str:
     return deadline.isoformat()
 
 
-def _file_part(model: ModelFile) -> tuple[tuple[str, tuple[str | None, bytes, str]], ...]:
-    return () if model.digest else (("model", (model.name, model.data, "application/octet-stream")),)
+def _file_parts(model: ModelFile) -> tuple[tuple[str, tuple[str | None, bytes, str]], ...]:
+    """The model, and as parts named `data` the files beside it."""
+    if model.digest:
+        return ()
+    beside = (("data", (name, data, _BYTES)) for name, data in model.files.items())
+    return ("model", (model.name, model.data, _BYTES)), *beside
 
 
 def _job_path(job_id: str) -> str:

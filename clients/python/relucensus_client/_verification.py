@@ -23,7 +23,8 @@ def verified(
 ) -> Verified:
     """What the certificate, a path or bytes, proves about the model.
 
-    `asked` may have a `domain`, which is to be that of the certificate, and the `activation` of a bare `state_dict`.
+    `asked` may have a `domain`, which is to be that of the certificate, and what is said about the model
+    (`ReadingOptions`).
 
     Raises:
         InvalidArgument: the model or the certificate cannot be read.
@@ -38,7 +39,7 @@ def verified(
         path = Path(folder) / "certificate.gz" if isinstance(certificate, bytes) else Path(certificate)
         if isinstance(certificate, bytes):
             path.write_bytes(certificate)
-        answer = check(file.data, {**(asked or {}), "certificate": str(path)})
+        answer = check(file.data, {**(asked or {}), "certificate": str(path)}, files=file.files)
     if answer["error"] is not None:
         problem = Problem.model_validate(answer["error"])
         raise VerificationFailed(str(problem)) if problem.name in _OF_THE_CERTIFICATE else JobFailed(problem)

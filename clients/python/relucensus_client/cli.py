@@ -16,7 +16,6 @@ from relucensus_client._cli_domain import BoxNumber, Lower, PropertyFile, SliceF
 from relucensus_client._cli_options import (
     EXIT_LOWER_BOUND,
     EXIT_REFUSED,
-    Activation,
     ApiKey,
     AsJson,
     CancelOnInterrupt,
@@ -38,13 +37,16 @@ from relucensus_client._cli_options import (
     on_interrupt,
     print_document,
     print_result,
+    say_notes,
     say_what_is_proven,
 )
+from relucensus_client._cli_reading import reads_a_model
 from relucensus_client._client import Client
 from relucensus_client._errors import InvalidArgument, JobFailed
 from relucensus_client._model_source import model_file
 from relucensus_client._models import CountResult
 from relucensus_client._progress import ProgressLine, counted
+from relucensus_client._reading import ReadingOptions
 from relucensus_client._report import verified_text
 from relucensus_client._requests import CountOptions, count_request
 
@@ -62,6 +64,7 @@ Workers = Annotated[
 
 
 @app.command()
+@reads_a_model
 def count(  # noqa: PLR0913 - one parameter per option
     model: ModelPath,
     *,
@@ -80,7 +83,7 @@ def count(  # noqa: PLR0913 - one parameter per option
     certificate: Annotated[
         str | None, typer.Option("--certificate", metavar="FILE", help="File to write a proof of exact counts to.")
     ] = None,
-    activation: Activation = None,
+    said: ReadingOptions,
     fresh: Fresh = False,
     workers: Workers = None,
     url: Annotated[str | None, typer.Option("--url", help="Count on the service at this address instead.")] = None,
@@ -99,7 +102,7 @@ def count(  # noqa: PLR0913 - one parameter per option
             seconds=seconds,
             regions=regions,
             cross_check=cross_check,
-            activation=activation,
+            **said,
         )
         domain = given_domain(lower, upper, slice_, vnnlib, box)
         if url is None:
@@ -122,6 +125,7 @@ def count(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command()
+@reads_a_model
 def regions(  # noqa: PLR0913 - one parameter per option
     model: Annotated[
         str | None, typer.Argument(metavar="MODEL", help="ONNX, safetensors or state_dict (.pt) file.")
@@ -141,13 +145,13 @@ def regions(  # noqa: PLR0913 - one parameter per option
     box: BoxNumber = None,
     seconds: Seconds = None,
     most: Annotated[int | None, typer.Option("--regions", help="Stop after so many regions.")] = None,
-    activation: Activation = None,
+    said: ReadingOptions,
     job_id: Annotated[str | None, typer.Option("--job", help="Regions of this job of a service, not of MODEL.")] = None,
     url: Annotated[str | None, typer.Option("--url", help="Address of the service that has the job.")] = None,
     api_key: ApiKey = None,
 ) -> None:
     """Write the activation regions of MODEL to a file, in this process, or those of a job of a service."""
-    of_model = (model, lower, upper, slice_, vnnlib, box, seconds, most, activation)
+    of_model = (model, lower, upper, slice_, vnnlib, box, seconds, most, said or None)
     format_ = format_ or format_of(output)
     with errors_as_exit_status():
         if job_id is not None:
@@ -161,17 +165,19 @@ def regions(  # noqa: PLR0913 - one parameter per option
         if model is None or url is not None:
             raise InvalidArgument("needed is MODEL, whose regions are found in this process, or --job, with its --url")
         domain = given_domain(lower, upper, slice_, vnnlib, box)
-        options: CountOptions = {"seconds": seconds, "regions": most, "activation": activation}
-        request = count_request(None, None, options, domain) | {"output": output, "format": format_}
+        options: CountOptions = {"seconds": seconds, "regions": most}
+        request = {**count_request(None, None, options, domain), **said, "output": output, "format": format_}
         if columns is not None:
             request["columns"] = names(columns)
         written = _answer_in_process("regions", model, request)
+    say_notes(written["notes"])
     typer.echo(f"{counted(written['regions'], 'region')} written to {output}", err=True)
     if not written["complete"]:
         raise typer.Exit(EXIT_LOWER_BOUND)
 
 
 @app.command()
+@reads_a_model
 def verify(  # noqa: PLR0913 - one parameter per option
     model: ModelPath,
     certificate: Annotated[str, typer.Argument(metavar="CERTIFICATE", help="Certificate of a count of MODEL.")],
@@ -181,7 +187,7 @@ def verify(  # noqa: PLR0913 - one parameter per option
     slice_: SliceFile = None,
     vnnlib: PropertyFile = None,
     box: BoxNumber = None,
-    activation: Activation = None,
+    said: ReadingOptions,
     as_json: AsJson = False,
 ) -> None:
     """Check a certificate against MODEL in exact arithmetic, and print what it proves.
@@ -189,9 +195,7 @@ def verify(  # noqa: PLR0913 - one parameter per option
     With a domain, a certificate of another one is not taken. Exit status: 0 accepted, 1 refused, 2 bad input.
     """
     with errors_as_exit_status():
-        request: dict[str, Any] = {"certificate": certificate}
-        if activation is not None:
-            request["activation"] = activation
+        request: dict[str, Any] = {"certificate": certificate, **said}
         if any(given is not None for given in (lower, upper, slice_, vnnlib, box)):
             request["domain"] = given_domain(lower, upper, slice_, vnnlib, box)
         answer = _answer_in_process("verify", model, request)
@@ -206,6 +210,7 @@ def verify(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command()
+@reads_a_model
 def submit(  # noqa: PLR0913 - one parameter per option
     model: ModelPath,
     *,
@@ -221,7 +226,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
     regions: MostRegions = None,
     deadline: Deadline = None,
     cross_check: CrossCheck = None,
-    activation: Activation = None,
+    said: ReadingOptions,
     fresh: Fresh = False,
     certificate: Annotated[
         bool, typer.Option("--certificate", help="Have the service keep a proof: `relucensus certificate` gets it.")
@@ -244,7 +249,7 @@ def submit(  # noqa: PLR0913 - one parameter per option
             seconds=seconds,
             regions=regions,
             cross_check=cross_check,
-            activation=activation,
+            **said,
         )
         domain = given_domain(lower, upper, slice_, vnnlib, box)
         options["certificate"] = certificate or None
@@ -326,7 +331,7 @@ def _answer_in_process(verb: str, path: str, request: dict[str, Any], **options:
     work = _parts.load(_parts.IN_PROCESS, verb)
     try:
         with ProgressLine() as line:
-            answer = work(model.data, request, **options, on_progress=line.show)
+            answer = work(model.data, request, files=model.files, **options, on_progress=line.show)
     except KeyboardInterrupt:
         typer.echo(f"\nStopped. Nothing of this {'count' if verb == 'count' else 'work'} is kept.", err=True)
         raise

@@ -174,7 +174,10 @@ class RegionMonitor:
         file, activation = snapshot_file(model, self._example_input)
         path = self._folder / f"{number}-{file.name}"
         path.write_bytes(file.data)
-        order = {"number": number, "path": str(path), "key": str(uuid.uuid4())}
+        beside = {name: f"{path}.{i}" for i, name in enumerate(file.files)}
+        for name, place in beside.items():
+            Path(place).write_bytes(file.files[name])
+        order = {"number": number, "path": str(path), "files": beside, "key": str(uuid.uuid4())}
         order["activation"] = activation or self._activation
         self._open[number] = _Snapshot(when, order)
         self._snapshots.append(self._open[number])
@@ -229,7 +232,8 @@ class RegionMonitor:
         snapshot = self._open.pop(answer["number"], None)
         if snapshot is not None:
             snapshot.answer = answer
-            Path(snapshot.order["path"]).unlink(missing_ok=True)
+            for place in (snapshot.order["path"], *snapshot.order["files"].values()):
+                Path(place).unlink(missing_ok=True)
 
     def _replace_process(self) -> None:
         """Start another process in the place of one that has died, with the same orders.

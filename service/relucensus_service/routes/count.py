@@ -19,10 +19,11 @@ from relucensus_service.documents import parsed
 from relucensus_service.jobs import Job, JobState, NewJob, NothingToRetry, root_of
 from relucensus_service.problems import Refusal, problem, shown
 from relucensus_service.questions import question_of
+from relucensus_service.request_schemas import CountRequest, problem_of_validation
 from relucensus_service.routes.documentation import COUNT_BODY, problems_for
 from relucensus_service.routes.geometry import SHOWN, varying
 from relucensus_service.routes.models import InIntake, keep_model, known_model
-from relucensus_service.schemas import CountRequest, JobPage, JobView, job_view, problem_of_validation
+from relucensus_service.schemas import JobPage, JobView, job_view
 from relucensus_service.store import ApiKey, QueueFull, QueueLimits, QuotaUsedUp, StoredModel
 from relucensus_service.uploads import Form, read_form
 from relucensus_service.waiting import preferred_wait, wait_until_done
@@ -54,10 +55,10 @@ async def post_count(
     ] = None,
 ) -> JSONResponse:
     """Queue a count. The model is a file, or the digest of one uploaded before in the field `model` of the request."""
-    form = await read_form(request, ("model", "request"))
+    form = await read_form(request, ("model", "data", "request"))
     asked = _count_request(form)
     if form.model is not None:
-        model = await keep_model(context, intake, form.model, caller, activation=asked.activation)
+        model = await keep_model(context, intake, form, caller, asked)
     else:
         model = await run_in_threadpool(known_model, context, str(asked.model), caller)
     job = await run_in_threadpool(_created, context, caller, asked, model, idempotency_key)
@@ -160,7 +161,21 @@ def _count_request(form: Form) -> CountRequest:
         found = "neither" if form.model is None else "both"
         detail = f"the request has {found} of them; needed is the part 'model' (a file) or the field 'model' (a digest)"
         raise Refusal(problem("invalid-request", detail))
+    if asked.model is not None:
+        _check_only_named(form, asked)
     return asked
+
+
+def _check_only_named(form: Form, asked: CountRequest) -> None:
+    """What only says how a file is read is refused where no file is: it would change nothing."""
+    if form.data:
+        raise Refusal(problem("invalid-request", "the form has parts 'data' but no part 'model', which they belong to"))
+    idle = [name for name in asked.choices() if name != "activation"]
+    if idle:
+        detail = (
+            f"{idle[0]} says how a file is read, and the request names a network that was read before; send the file"
+        )
+        raise Refusal(problem("invalid-request", detail))
 
 
 def _created(
@@ -170,7 +185,8 @@ def _created(
     document = {**asked.model_dump(mode="json"), "model": model.digest}
     domain = domain_from_json(document["domain"], model.summary["inputs"])
     owner = owner_of(caller)
-    question = question_of(document, domain)
+    notes = tuple(model.summary.get("notes", ()))
+    question = question_of(document, domain, notes)
     new = NewJob(
         _job_id(idempotency_key, owner),
         model.digest,
@@ -179,6 +195,7 @@ def _created(
         question=question,
         deadline=asked.limits.deadline.timestamp() if asked.limits.deadline is not None else None,
         owner=owner,
+        notes=notes,
         answer=None if asked.fresh else context.store.jobs.known(question, owner=owner, engine=asked.engine),
     )
     job = _queued(context, caller, new)

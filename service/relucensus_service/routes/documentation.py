@@ -6,7 +6,8 @@ import re
 from typing import Any, Final
 
 from relucensus_service.problems import MEDIA_TYPE, TABLE
-from relucensus_service.schemas import REQUEST_EXAMPLE, CountRequest, ProblemView
+from relucensus_service.request_schemas import REQUEST_EXAMPLE, CountRequest
+from relucensus_service.schemas import ProblemView
 
 _MODEL_PART: Final = {
     "type": "string",
@@ -14,11 +15,21 @@ _MODEL_PART: Final = {
     "description": "ONNX, safetensors, or a state_dict saved by torch.save",
 }
 
+_DATA_PARTS: Final = {
+    "type": "array",
+    "items": {"type": "string", "format": "binary"},
+    "description": "files beside an ONNX model that hold its weights; the file name of a part is the model's for it",
+}
+
 MODEL_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
         "multipart/form-data": {
-            "schema": {"type": "object", "required": ["model"], "properties": {"model": _MODEL_PART}}
+            "schema": {
+                "type": "object",
+                "required": ["model"],
+                "properties": {"model": _MODEL_PART, "data": _DATA_PARTS},
+            }
         }
     },
 }
@@ -31,6 +42,7 @@ COUNT_BODY: Final[dict[str, Any]] = {
                 "required": ["request"],
                 "properties": {
                     "model": {**_MODEL_PART, "description": f"{_MODEL_PART['description']}; or name a digest"},
+                    "data": _DATA_PARTS,
                     "request": {"$ref": "#/components/schemas/CountRequest"},
                 },
             },

@@ -17,9 +17,9 @@ from relucensus_service.geometry import Geometry
 from relucensus_service.geometry_schemas import DistancesRequest, DistancesView, GeometryView
 from relucensus_service.jobs import Job
 from relucensus_service.problems import Refusal, problem
+from relucensus_service.request_schemas import problem_of_validation
 from relucensus_service.routes.documentation import problems_for
 from relucensus_service.routes.models import known_model
-from relucensus_service.schemas import problem_of_validation
 
 router = APIRouter(tags=["geometry"])
 

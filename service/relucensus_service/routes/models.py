@@ -3,30 +3,67 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Final
+from importlib.metadata import version
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
+from relucensus.values.activation import ACTIVATIONS
 from relucensus_service.context import Caller, Context, InContext, owner_of
+from relucensus_service.documents import parsed
 from relucensus_service.intake import Intake
 from relucensus_service.problems import Refusal, problem, shown
+from relucensus_service.request_schemas import BATCH_AXES, ReadingRequest, problem_of_validation
 from relucensus_service.routes.documentation import MODEL_BODY, problems_for
-from relucensus_service.schemas import ActivationName, ModelView, model_view
+from relucensus_service.schemas import ModelView, model_view
 from relucensus_service.store import ApiKey, NewModel, QuotaUsedUp, StoredModel
-from relucensus_service.uploads import read_form
+from relucensus_service.uploads import Form, read_form
 
 router = APIRouter(tags=["models"])
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-_LONGEST_ACTIVATION: Final = 20  # characters of its column
+
+
+def _described(name: str) -> str:
+    return str(ReadingRequest.model_fields[name].description)
 
 
 def _intake(request: Request) -> Intake:
     intake: Intake = request.app.state.intake
     return intake
+
+
+def _reading(  # one parameter per choice
+    activation: Annotated[str, Query(description=_described("activation"), examples=list(ACTIVATIONS))] = "relu",
+    model_output: Annotated[str | None, Query(description=_described("model_output"))] = None,
+    model_input: Annotated[
+        str | None, Query(description=f"JSON: {_described('model_input')}", examples=['{"state": [0, 0]}'])
+    ] = None,
+    submodel: Annotated[str | None, Query(description=_described("submodel"))] = None,
+    batch_axis: Annotated[str | None, Query(description=_described("batch_axis"), examples=list(BATCH_AXES))] = None,
+) -> ReadingRequest:
+    """What is said about the file, in the query.
+
+    Raises:
+        Refusal: it is not valid.
+    """
+    said = {
+        "activation": activation,
+        "model_output": model_output,
+        "model_input": None if model_input is None else parsed(model_input, "model_input"),
+        "submodel": submodel,
+        "batch_axis": batch_axis,
+    }
+    try:
+        return ReadingRequest.model_validate(said)
+    except ValidationError as error:
+        raise Refusal(problem_of_validation(error)) from None
 
 
 InIntake = Annotated[Intake, Depends(_intake)]
@@ -45,15 +82,13 @@ async def post_model(
     context: InContext,
     intake: InIntake,
     caller: Caller,
-    activation: Annotated[
-        ActivationName, Query(description="for a state_dict or safetensors file, which does not say")
-    ] = "relu",
+    said: Annotated[ReadingRequest, Depends(_reading)],
 ) -> JSONResponse:
     """Read a model file and keep it; `POST /count` may then name its digest instead of sending the file again."""
-    form = await read_form(request, ("model",))
+    form = await read_form(request, ("model", "data"))
     if form.model is None:
         raise Refusal(problem("invalid-request", "the form has no part 'model'; needed is the model file"))
-    model = await keep_model(context, intake, form.model, caller, activation=activation)
+    model = await keep_model(context, intake, form, caller, said)
     location = str(request.url_for("get_model", digest=model.digest).path)
     return JSONResponse(model_view(model), status_code=201, headers={"Location": location})
 
@@ -81,20 +116,21 @@ def known_model(context: Context, digest: str, caller: ApiKey | None) -> StoredM
 
 
 async def keep_model(
-    context: Context, intake: Intake, data: bytes, caller: ApiKey | None, *, activation: str
+    context: Context, intake: Intake, form: Form, caller: ApiKey | None, said: ReadingRequest
 ) -> StoredModel:
-    """The stored network of a file; read in a child process unless this very file was read before."""
+    """The stored network of the form's file; read in a child process unless this very file was read in this way."""
+    assert form.model is not None
     owner = owner_of(caller)
     if owner is not None:
-        await run_in_threadpool(_spend, context, owner, len(data))
-    file_sha256 = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    asked = _key(activation)
+        await run_in_threadpool(_spend, context, owner, form.size)
+    choices = said.choices()
+    file_sha256, asked = await run_in_threadpool(_keys, form, choices)
     known = await run_in_threadpool(partial(context.store.models.find_file, file_sha256, asked, owner=owner))
     if known is not None:
         return known
     async with context.readers:
-        reading = await run_in_threadpool(partial(intake.read, data, activation=activation))
-    model = NewModel(reading.digest, file_sha256, asked, data, reading.network, reading.summary)
+        reading = await run_in_threadpool(partial(intake.read, form.model, files=form.data, choices=choices))
+    model = NewModel(reading.digest, file_sha256, asked, form.model, reading.network, reading.summary)
     return await run_in_threadpool(partial(context.store.models.save, model, owner=owner))
 
 
@@ -105,8 +141,16 @@ def _spend(context: Context, owner: str, size: int) -> None:
         raise Refusal(problem("quota-used-up", str(error))) from None
 
 
-def _key(activation: str) -> str:
-    """The activation as it is kept beside the file: itself, or a hash of one with a long number."""
-    if len(activation) <= _LONGEST_ACTIVATION:
-        return activation
-    return hashlib.sha256(activation.encode()).hexdigest()[:_LONGEST_ACTIVATION]
+def _keys(form: Form, choices: Mapping[str, Any]) -> tuple[str, str]:
+    """The digest of the file, and that of all else that its reading depends on.
+
+    The library's version is part of it: what was misread once is not remembered.
+    """
+    assert form.model is not None
+    asked = {
+        "choices": dict(choices),
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in form.data.items()},
+        "version": version("relucensus"),
+    }
+    text = json.dumps(asked, sort_keys=True).encode()
+    return f"sha256:{hashlib.sha256(form.model).hexdigest()}", f"sha256:{hashlib.sha256(text).hexdigest()}"

@@ -159,10 +159,11 @@ def _created(connection: Connection, new: NewJob) -> Job:
         "owner": new.owner,
         "question": new.question,
         "deadline": new.deadline,
+        "notes": list(new.notes),
     }
     answer = _still_there(connection, new.answer)
     if answer is not None:
-        values |= _answered_values(answer)
+        values |= _answered_values(answer, new.notes)
     number = connection.execute(insert(jobs).values(values).returning(jobs.c.number)).scalar_one()
     if answer is None:
         connection.execute(insert(cubes), [cube_values(number, COUNTING, new.root)])
@@ -181,7 +182,7 @@ def _still_there(connection: Connection, answer: Job | None) -> Job | None:
     return answer if connection.execute(query).first() is not None else None
 
 
-def _answered_values(answer: Job) -> dict[str, Any]:
+def _answered_values(answer: Job, notes: Sequence[str]) -> dict[str, Any]:
     assert answer.result is not None
     return {
         "state": JobState.SUCCEEDED.value,
@@ -189,7 +190,7 @@ def _answered_values(answer: Job) -> dict[str, Any]:
         "finished_at": database_clock(),
         "engine": answer.engine,
         "regions": answer.regions,
-        "result": dict(answer.result),
+        "result": {**answer.result, "notes": list(notes)},
         "exact": True,
         "answered_from": answer.answered_from or answer.id,
     }
@@ -263,6 +264,7 @@ def job_of(row: RowMapping) -> Job:
         seconds_before=row["seconds_before"],
         regions_before=row["regions_before"],
         answered_from=row["answered_from"],
+        notes=tuple(row["notes"] or ()),
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     false,
 )
 
@@ -36,12 +37,25 @@ models: Final = Table(
     "models",
     metadata,
     Column("digest", String(80), primary_key=True, comment="sha256 of the exact weights"),
-    Column("file_sha256", String(80), nullable=False, index=True),
-    Column("activation", String(20), nullable=False, comment="the activation asked for when the file was read"),
     Column("file", LargeBinary, nullable=False),
     Column("network", LargeBinary, nullable=False, comment="Network.to_bytes()"),
     Column("summary", JSON, nullable=False),
     Column("created_at", Double, nullable=False),
+)
+
+readings: Final = Table(
+    "readings",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("owner", String(40), nullable=False, comment="the API key; empty text where access is open"),
+    Column("file_sha256", String(80), nullable=False),
+    Column("asked", String(80), nullable=False, comment="a digest of all that the reading depends on"),
+    Column("digest", ForeignKey("models.digest", ondelete="CASCADE"), nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("sent_at", Double, nullable=False, comment="when the file was sent last"),
+    UniqueConstraint("owner", "file_sha256", "asked"),
+    Index("ix_readings_digest_owner", "digest", "owner"),
+    sqlite_autoincrement=True,
 )
 
 jobs: Final = Table(
@@ -73,6 +87,7 @@ jobs: Final = Table(
     Column("deadline", Double),
     Column("seconds_before", Double, nullable=False, server_default="0", comment="spent before the last retry"),
     Column("regions_before", BigInteger, nullable=False, server_default="0"),
+    Column("notes", JSON(none_as_null=True), comment="what was assumed of the file that was sent"),
     Index("ix_jobs_owner_number", "owner", "number"),
     Index("ix_jobs_question", "question"),
     Index("ix_jobs_finished_at", "finished_at"),

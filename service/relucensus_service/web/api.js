@@ -11,6 +11,8 @@ export class Problem extends Error {
     this.detail = document.detail ?? "";
     this.status = document.status ?? 0;
     this.errors = document.errors ?? [];
+    this.option = document.option ?? null; // of a file that may be read in several ways: what has to be said,
+    this.choices = document.choices ?? []; // and what it may be
   }
 
   /** Whether the same request may well succeed later. */

@@ -72,6 +72,16 @@ export function facts(rows) {
   );
 }
 
+/** What the reader of a file assumed or left off; nothing if it was nothing. */
+export function notesList(notes) {
+  if (!notes?.length) return null;
+  return h(
+    "ul",
+    { class: "notes", "aria-label": "Notes of the reader" },
+    notes.map((note) => h("li", {}, note)),
+  );
+}
+
 /** A problem document in words. */
 export function problemBox(problem, ...more) {
   const errors = (problem.errors ?? []).filter((entry) => entry.field);

@@ -1,29 +1,32 @@
 // Choosing a model file: drop or pick it, send it, show what was read.
 
 import { Problem, uploaded } from "./api.js";
-import { announce, facts, freshId, h, panel, problemBox, refill } from "./dom.js";
+import { announce, facts, freshId, h, notesList, panel, problemBox, refill } from "./dom.js";
 import { bytes, integer, shape, short } from "./format.js";
-import { ACTIVATIONS, FORMATS } from "./words.js";
+import { ACTIVATIONS, CHOICES, FORMATS, MODEL_ENDINGS, OPTIONS } from "./words.js";
+
+const FEW = 6; // choices that are buttons; more are a list
 
 /**
  * The part of the form for the model.
  * @param {(model: Object|null) => void} onModel is told what was read, or that there is nothing yet
  */
 export function modelForm(onModel, signal) {
-  const state = { file: null, model: null, sending: null };
+  const state = { files: null, model: null, sending: null };
   const fieldId = freshId("file");
-  const picker = h("input", { id: fieldId, type: "file", class: "unseen", accept: ".onnx,.pt,.pth,.bin,.safetensors" });
+  const accept = [...MODEL_ENDINGS, ".data", ".weight", ".bias"].join(",");
+  const picker = h("input", { id: fieldId, type: "file", class: "unseen", multiple: true, accept });
   const prompt = h("span", { class: "drop-title" }, "Choose a model file, or drop it here");
   const zone = h(
     "label",
     { class: "drop", for: fieldId },
     prompt,
-    h("span", { class: "hint" }, "ONNX, a PyTorch state_dict (.pt) or safetensors"),
+    h("span", { class: "hint" }, "ONNX, with its .data file beside it, a PyTorch state_dict (.pt) or safetensors"),
   );
   const outcome = h("div", {});
   const element = panel("Network", { class: "model" }, picker, zone, outcome);
 
-  picker.addEventListener("change", () => picker.files[0] && take(picker.files[0]));
+  picker.addEventListener("change", () => picker.files[0] && take([...picker.files]));
   for (const name of ["dragenter", "dragover"]) {
     zone.addEventListener(name, (event) => {
       event.preventDefault();
@@ -34,52 +37,55 @@ export function modelForm(onModel, signal) {
   zone.addEventListener("drop", (event) => {
     event.preventDefault();
     zone.classList.remove("over");
-    if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+    if (event.dataTransfer.files[0]) take([...event.dataTransfer.files]);
   });
 
-  async function take(file, activation = null) {
+  /** Send a model, with the files beside it and what is said about it, and show what was read. */
+  async function take(files, said = {}) {
     state.sending?.abort();
     const sending = new AbortController();
     signal.addEventListener("abort", () => sending.abort());
-    Object.assign(state, { file, model: null, sending });
+    Object.assign(state, { files, model: null, sending });
     onModel(null);
-    prompt.textContent = file.name;
+    const names = files.map((file) => file.name).join(", ");
+    const size = files.reduce((sum, file) => sum + file.size, 0);
+    prompt.textContent = names;
     zone.classList.add("taken");
     const bar = h("progress", { max: 1, "aria-label": "Sending the file" });
-    const words = h("span", {}, `Sending ${bytes(file.size)}…`);
+    const words = h("span", {}, `Sending ${bytes(size)}…`);
     refill(outcome, h("p", { class: "sending" }, bar, words));
     try {
-      const form = new FormData();
-      form.append("model", file, file.name);
-      const path = activation ? `models?activation=${encodeURIComponent(activation)}` : "models";
       const model = await uploaded(
-        path,
-        form,
+        addressed(said),
+        formOf(files),
         (part) => {
           if (part === null) return;
           bar.value = part;
-          words.textContent = part < 1 ? `Sending ${bytes(file.size)}… ${Math.round(100 * part)} %` : "Reading…";
+          words.textContent = part < 1 ? `Sending ${bytes(size)}… ${Math.round(100 * part)} %` : "Reading…";
         },
         sending.signal,
       );
       if (sending.signal.aborted) return;
-      use(model, file, activation);
+      use(model, files, said);
     } catch (error) {
       if (sending.signal.aborted) return;
-      const again = h("button", { type: "button", onclick: () => take(file, activation) }, "Send it again");
-      refill(outcome, problemBox(readable(error), error.passing && again));
+      const again = h("button", { type: "button", onclick: () => take(files, said) }, "Send it again");
+      const choose = (choice) => take(files, { ...said, [error.option]: choice });
+      refill(outcome, problemBox(readable(error), error.passing && again), optionChoice(error, choose));
     } finally {
       picker.value = "";
     }
   }
 
-  function use(model, file = null, activation = null) {
+  function use(model, files = null, said = {}) {
     state.model = model;
-    if (!file) prompt.textContent = "Network of an earlier count";
+    if (!files) prompt.textContent = "Network of an earlier count";
     zone.classList.add("taken");
     const choice =
-      file && model.format !== "onnx" && activationChoice(activation ?? "relu", (name) => take(file, name));
-    refill(outcome, whatWasRead(model, file), choice);
+      files &&
+      ["state_dict", "safetensors"].includes(model.format) &&
+      activationChoice(said.activation ?? "relu", (activation) => take(files, { ...said, activation }));
+    refill(outcome, whatWasRead(model, files), choice);
     announce(`Read: ${shape(model)}, ${model.neurons} neurons`);
     onModel(model);
   }
@@ -91,7 +97,55 @@ function readable(error) {
   return error instanceof Problem ? error : new Problem({ title: "The file could not be sent", detail: error.message });
 }
 
-function whatWasRead(model, file) {
+/** The model among the files, and the others as files beside it. */
+function formOf(files) {
+  const models = files.filter((file) => MODEL_ENDINGS.some((ending) => file.name.toLowerCase().endsWith(ending)));
+  if (files.length > 1 && models.length !== 1) {
+    const found = models.length ? `${models.length} of these ${files.length} files are models` : "None of them is a model";
+    const detail = `${found}. Needed is one, with the files beside it.`;
+    throw new Problem({ title: "Which is the model?", detail, status: 422 });
+  }
+  const [model] = files.length > 1 ? models : files;
+  const form = new FormData();
+  form.append("model", model, model.name);
+  for (const file of files) if (file !== model) form.append("data", file, file.name);
+  return form;
+}
+
+/** The address of an upload with what is said about the file. */
+function addressed(said) {
+  const query = new URLSearchParams(said).toString();
+  return query ? `models?${query}` : "models";
+}
+
+/** What the file leaves open, to choose from; nothing if that is not what is wrong. */
+function optionChoice({ option, choices }, onChoice) {
+  const question = OPTIONS[option];
+  if (!question || !choices?.length) return null;
+  const named = (choice) => CHOICES[option]?.[choice] ?? choice;
+  const id = freshId("choice");
+  if (choices.length > FEW) {
+    const field = h(
+      "select",
+      { id, onchange: () => field.value && onChoice(field.value) },
+      h("option", { value: "" }, "choose…"),
+      choices.map((choice) => h("option", { value: choice }, named(choice))),
+    );
+    return h("div", { class: "field" }, h("label", { for: id }, question), field);
+  }
+  return h(
+    "div",
+    { class: "field", role: "group", "aria-labelledby": id },
+    h("p", { id }, question),
+    h(
+      "div",
+      { class: "row" },
+      choices.map((choice) => h("button", { type: "button", onclick: () => onChoice(choice) }, named(choice))),
+    ),
+  );
+}
+
+function whatWasRead(model, files) {
   const widest = Math.max(model.inputs, model.outputs, ...model.hidden);
   return h(
     "div",
@@ -103,15 +157,10 @@ function whatWasRead(model, file) {
       model.breakpoints && model.breakpoints !== model.neurons && ["Breakpoints", integer(model.breakpoints)],
       model.input_shape && model.input_shape.length > 2 && ["Shape of an input", model.input_shape.join(" × ")],
       model.format && ["Format", FORMATS[model.format] ?? model.format],
-      file && ["File", `${file.name}, ${bytes(file.size)}`],
+      ...(files ?? []).map((file) => ["File", `${file.name}, ${bytes(file.size)}`]),
       ["Digest", h("code", { title: model.digest }, short(model.digest, 12))],
     ]),
-    (model.notes ?? []).length > 0 &&
-      h(
-        "ul",
-        { class: "notes", "aria-label": "Notes of the reader" },
-        model.notes.map((note) => h("li", {}, note)),
-      ),
+    notesList(model.notes),
   );
 }
 

@@ -1,6 +1,6 @@
 // The answer: counts with their bounds and what they mean, regions by layer, figures.
 
-import { facts, h, panel, s } from "./dom.js";
+import { facts, h, notesList, panel, s } from "./dom.js";
 import { inWords } from "./domains.js";
 import { bytes, decimal, duration, integer, shape, short } from "./format.js";
 import { BOUNDS, BOUNDS_OF_SPACE, DEFINITIONS, STATISTICS } from "./words.js";
@@ -24,6 +24,7 @@ function countsPanel(job) {
       entries.map(([name, count]) => figure(name, count)),
     ),
     h("p", { class: "hint" }, exactly ? exactWords(result, job) : lowerWords(job)),
+    notesList(result.notes),
   );
 }
 
@@ -65,7 +66,7 @@ function layersPanel(result) {
       "ol",
       { class: "bars" },
       after.map((count, i) =>
-        h("li", {}, h("span", {}, `layer ${i + 1}`), bar(Number(count) / Number(most)), h("b", {}, integer(count))),
+        h("li", {}, h("span", {}, `layer ${i + 1}`), bar(Number(count) / Number(most) || 0), h("b", {}, integer(count))),
       ),
     ),
     h("p", { class: "hint" }, "Distinct activation regions of the network, cut off after each hidden layer."),

@@ -33,6 +33,21 @@ export const ENGINES = {
   brute: "Tries all patterns. Up to 16 neurons.",
 };
 
+/** What a file may leave open, as the page asks it. */
+export const OPTIONS = {
+  activation: "Which activation stands between the layers?",
+  model_output: "Which output is wanted?",
+  submodel: "Which of the networks?",
+  batch_axis: "What is the first axis of the input?",
+};
+
+export const CHOICES = {
+  batch_axis: { first: "a batch", none: "a part of one input" },
+};
+
+/** Endings of files that are models; of several files, the others are those beside it. */
+export const MODEL_ENDINGS = [".onnx", ".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".nnet"];
+
 export const STATES = {
   queued: "waiting for a runner",
   running: "counting",

@@ -54,6 +54,7 @@ CLAIMED: Final = ("activation_regions", "linear_regions", "affine_pieces")
 
 Ratio = tuple[int, int]
 
+_NEEDED: Final = ("format", "version", "network", "domain", "counts", "reference", "widths", "exponents")
 _RATIONAL: Final = re.compile(rb"-?[0-9a-f]+(/[0-9a-f]+)?")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _FLOAT32: Final = struct.Struct("<f")
@@ -68,7 +69,7 @@ class Header:
 
     `network` is the network's digest, `domain` its JSON form, `counts` from definition to number. Coordinate c of the
     search is ``u_c = (x_c - reference[c]) / 2**widths[c]``, and the form of row i is ``2**exponents[i]`` times its
-    preactivation.
+    preactivation. `notes` is what the reader of the network's file assumed; it has no part in the proof.
     """
 
     network: str
@@ -77,9 +78,11 @@ class Header:
     reference: tuple[float, ...]
     widths: tuple[int, ...]
     exponents: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
     def to_line(self) -> bytes:
         """The first line of a certificate."""
+        notes = {"notes": list(self.notes)} if self.notes else {}
         return line(
             {
                 "format": FORMAT,
@@ -91,11 +94,12 @@ class Header:
                 "widths": list(self.widths),
                 "exponents": list(self.exponents),
             }
+            | notes
         )
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Header:
-        """The header of this line.
+        """The header of this line. A member `notes` may be there; what it says is not looked at.
 
         Raises:
             UnreadableCertificate: the line is not a header of this version.
@@ -104,7 +108,7 @@ class Header:
             raise UnreadableCertificate("the first line is not that of a certificate")
         if not _is_integer(document.get("version")) or document["version"] != VERSION:
             raise UnreadableCertificate(f"version is {document.get('version')!r}; this program reads version {VERSION}")
-        _expect_keys(document, ("format", "version", *cls.__slots__))
+        _expect_keys(document)
         network, domain, counts = document["network"], document["domain"], document["counts"]
         if not isinstance(network, str) or not _DIGEST.fullmatch(network):
             raise UnreadableCertificate("network is not the digest of a network, sha256:…")
@@ -307,10 +311,10 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _expect_keys(document: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    if set(document) != set(names):
+def _expect_keys(document: Mapping[str, Any]) -> None:
+    if set(document) - {"notes"} != set(_NEEDED):
         found = ", ".join(map(repr, sorted(document)))
-        raise UnreadableCertificate(f"the header has {found}; needed are {', '.join(names)}")
+        raise UnreadableCertificate(f"the header has {found}; needed are {', '.join(_NEEDED)}, and notes may stand")
 
 
 def _floats(values: object) -> tuple[float, ...]:

@@ -59,7 +59,10 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class CountResult:
-    """Everything a count answers; the same object in the library, on the wire and in the client (DESIGN §4)."""
+    """Everything a count answers; the same object in the library, on the wire and in the client (DESIGN §4).
+
+    `notes` are those of the network: what its reader assumed or left off, in words for the user.
+    """
 
     counts: dict[Definition, Count]
     regions_after_layer: tuple[int, ...]
@@ -71,6 +74,7 @@ class CountResult:
     cross_checked_by: str | None = None
     certificate: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -85,6 +89,7 @@ class CountResult:
             "regions_after_layer": list(self.regions_after_layer),
             "engine": self.engine,
             "cross_checked_by": self.cross_checked_by,
+            "notes": list(self.notes),
             "network": self.network,
             "domain": self.domain,
             "bounds": self.bounds,
