@@ -6,10 +6,11 @@ The library and the client, which do not know each other, have this file each; a
 from __future__ import annotations
 
 import copy
+import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, Final
 
@@ -26,11 +27,24 @@ class ExportFailed(ValueError):
     """A module that cannot be written as ONNX; the text says why and what is needed."""
 
 
+def saved(tensors: Mapping[str, Any]) -> bytes:
+    """The tensors as `torch.save` writes them, on the CPU and without the storage they may be views of.
+
+    Raises:
+        ExportFailed: a tensor without values.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_meta:
+            raise ExportFailed(f"the tensor {name} is on the meta device and has no values; needed are weights")
+    buffer = io.BytesIO()
+    torch.save({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, buffer)
+    return buffer.getvalue()
+
+
 @contextmanager
 def evaluated(module: Any) -> Iterator[Any]:
     """The bare module in evaluation mode; afterwards it, random numbers and stdout are as they were."""
     module = bare(module)
-    _check_values(module)
     with _left_as_it_was(module), torch.no_grad(), torch.random.fork_rng(devices=[]), _stdout_kept_clean():
         yield _plain(module.eval(), {})
 
@@ -79,7 +93,12 @@ def _unparametrized(part: Any) -> Any:
     return plain
 
 
-def _check_values(module: Any) -> None:
+def check_values(module: Any) -> None:
+    """Check that all parameters and buffers have values.
+
+    Raises:
+        ExportFailed: one is on the meta device or has no shape yet.
+    """
     tensors = [*module.named_parameters(), *module.named_buffers()]
     for name, tensor in tensors:
         if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import torch
 
-from relucensus_client._evaluation import ExportFailed, evaluated, short
+from relucensus_client._evaluation import ExportFailed, check_values, evaluated, short
 
 _OPSET: Final = 17  # of the older exporter
 _CHAINED: Final = frozenset(
@@ -39,6 +39,7 @@ def onnx_of_module(module: Any, example_input: Any = None) -> bytes:
         ExportFailed: weights without values, no linear layer to tell the input size from, an example that does not
             fit, or no exporter that can write the module.
     """
+    check_values(module)
     with evaluated(module) as plain:
         examples, outputs = _batch_of_one(plain, _examples(plain, example_input))
         return _exported(plain, examples, _names_of_outputs(outputs))

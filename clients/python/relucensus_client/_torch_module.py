@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 import torch
 
 from relucensus_client._errors import InvalidArgument
-from relucensus_client._evaluation import ExportFailed, bare
+from relucensus_client._evaluation import ExportFailed, bare, saved
 from relucensus_client._exporter import onnx_of_module
 
 _ACTIVATIONS: Final = {torch.nn.ReLU: "relu", torch.nn.ReLU6: "relu6"}
@@ -43,12 +42,10 @@ def state_dict_bytes(tensors: Mapping[str, Any]) -> bytes:
     Raises:
         InvalidArgument: a tensor without values.
     """
-    for name, tensor in tensors.items():
-        if tensor.is_meta:
-            raise InvalidArgument(f"the tensor {name} is on the meta device and has no values; needed are weights")
-    buffer = io.BytesIO()
-    torch.save({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, buffer)
-    return buffer.getvalue()
+    try:
+        return saved(tensors)
+    except ExportFailed as error:
+        raise InvalidArgument(str(error)) from None
 
 
 def stack_bytes(module: Any) -> tuple[bytes, str] | None:
