@@ -36,7 +36,8 @@ _ADVICE: Final = {
     "tensorflow": "export it as ONNX with tf2onnx",
     "jax": "give its weights as (weights, bias) pairs",
     "flax": "give its weights as (weights, bias) pairs",
-    "stable_baselines3": "give its network, a torch module: model.policy with an example_input, or a part of it",
+    "stable_baselines3": "give a network of it: model.q_net of DQN, and of PPO "
+    "torch.nn.Sequential(model.policy.mlp_extractor.policy_net, model.policy.action_net)",
     "numpy": "give (weights, bias) pairs, the last of which is the output",
     "torch": "give a torch.nn.Module, its state_dict, or (weights, bias) pairs",
 }

@@ -45,7 +45,13 @@ def saved(tensors: Mapping[str, Any]) -> bytes:
 def evaluated(module: Any) -> Iterator[Any]:
     """The bare module in evaluation mode; afterwards it, random numbers and stdout are as they were."""
     module = bare(module)
-    with _left_as_it_was(module), torch.no_grad(), torch.random.fork_rng(devices=[]), _stdout_kept_clean():
+    with (
+        _left_as_it_was(module),
+        torch.no_grad(),
+        torch.random.fork_rng(devices=[]),
+        _unvalidated(),
+        _stdout_kept_clean(),
+    ):
         yield _plain(module.eval(), {})
 
 
@@ -136,6 +142,18 @@ def _left_as_it_was(module: Any) -> Iterator[None]:
             if not torch.equal(buffer, before):
                 with torch.no_grad():
                     buffer.copy_(before)
+
+
+@contextmanager
+def _unvalidated() -> Iterator[None]:
+    """Distributions do not check their parameters meanwhile, which no exporter can follow."""
+    kind = torch.distributions.Distribution
+    before = kind._validate_args
+    kind.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        kind.set_default_validate_args(before)
 
 
 @contextmanager
