@@ -276,3 +276,23 @@ def test_a_module_that_counts_its_calls_is_left_as_it_was() -> None:
     model_file(module)
     assert torch.equal(module.calls, copied.calls)
     assert not hasattr(module, "last")
+
+
+def test_a_snapshot_asks_the_older_exporter_first_and_the_current_one_where_the_data_decide() -> None:
+    class Halved(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.layer(x) if x.sum() > 0 else self.layer(-x)
+
+    def opset(file: Any) -> int:
+        return int(onnx.load_from_string(file.data).opset_import[0].version)
+
+    module = made(two, lambda self, x: self.b(torch.relu(self.a(x))))
+    assert opset(snapshot_file(module)[0]) == 17
+    pytest.importorskip("onnxscript")
+    assert opset(model_file(module)) > 17
+    with pytest.raises(InvalidArgument, match=r"older exporter says TracerWarning.*current exporter says Guard"):
+        snapshot_file(Halved())

@@ -68,18 +68,19 @@ def stack_bytes(module: Any) -> tuple[bytes, str] | None:
     return _safetensors(layers), between[0]
 
 
-def onnx_bytes(module: Any, example_input: Any = None) -> bytes:
+def onnx_bytes(module: Any, example_input: Any = None, *, quick: bool = False) -> bytes:
     """One ONNX file that computes, for a batch of one, what the module computes in evaluation mode.
 
     The module is left as it was, and nothing is printed on stdout. The input size is that of the first
     `torch.nn.Linear`, unless `example_input` is given: a tensor or array, or a tuple of them for several inputs.
-    Warnings that the traced computation may depend on the data are passed on: they are about the module.
+    `quick` asks the older exporter first, which takes a fraction of the time. Where the current one is not installed,
+    warnings that the traced computation may depend on the data are passed on: they are about the module.
 
     Raises:
         InvalidArgument: there is no linear layer to tell the input size from, or the export fails.
     """
     try:
-        return onnx_of_module(module, example_input)
+        return onnx_of_module(module, example_input, quick=quick)
     except ExportFailed as error:
         raise InvalidArgument(str(error)) from error
 

@@ -28,12 +28,13 @@ _CHAINED: Final = frozenset(
 _CLOSE: Final = {"rtol": 1e-2, "atol": 1e-3}
 
 
-def onnx_of_module(module: Any, example_input: Any = None) -> bytes:
+def onnx_of_module(module: Any, example_input: Any = None, *, quick: bool = False) -> bytes:
     """One ONNX file that computes, for a batch of one, what the module computes in evaluation mode.
 
     The module is left as it was, and nothing is printed on stdout. The input size is that of the first
     `torch.nn.Linear`, unless `example_input` is given: a tensor or array, or a tuple of them for several inputs, with
-    or without a batch. Warnings that a traced computation may depend on the data are passed on.
+    or without a batch. `quick` asks the older exporter first. Warnings that a traced computation may depend on the
+    data are passed on where the current exporter is not there to tell.
 
     Raises:
         ExportFailed: weights without values, no linear layer to tell the input size from, an example that does not
@@ -42,7 +43,7 @@ def onnx_of_module(module: Any, example_input: Any = None) -> bytes:
     check_values(module)
     with evaluated(module) as plain:
         examples, outputs = _batch_of_one(plain, _examples(plain, example_input))
-        return _exported(plain, examples, _names_of_outputs(outputs))
+        return _exported(plain, examples, _names_of_outputs(outputs), quick or _is_chain(plain))
 
 
 def values_of_module(module: Any, inputs: Sequence[Any]) -> list[Any]:
@@ -59,18 +60,18 @@ def input_shapes(module: Any, example_input: Any) -> list[tuple[int, ...]]:
     return [(1, *shape[1:]) if len(shape) > 1 else (1, *shape) for shape in shapes]
 
 
-def _exported(module: Any, examples: tuple[Any, ...], outputs: list[str] | None) -> bytes:
+def _exported(module: Any, examples: tuple[Any, ...], outputs: list[str] | None, older_first: bool) -> bytes:
     """The file of the first exporter that can, of the two in their order."""
     current = "dynamo" in inspect.signature(torch.onnx.export).parameters and _installed("onnxscript")
     exporters: list[tuple[str, Callable[..., bytes]]] = [("the older exporter", _by_older_exporter)]
     if current:
-        exporters.insert(len(exporters) if _is_chain(module) else 0, ("the current exporter", _by_current_exporter))
+        exporters.insert(1 if older_first else 0, ("the current exporter", _by_current_exporter))
     names = {"input_names": _names_of_inputs(module, len(examples)), "output_names": outputs}
     reasons: list[str] = []
     for title, export in exporters:
         try:
             with _exporter_silent(), warnings.catch_warnings():
-                if reasons:  # a path that the current exporter could not follow is not one to take by example
+                if current:  # a path that depends on the data is not one to take by example
                     warnings.simplefilter("error", torch.jit.TracerWarning)
                 return export(module, examples, {key: value for key, value in names.items() if value})
         except Exception as error:
