@@ -189,6 +189,8 @@ class Mixing(nn.Module):
     ("module", "example", "words"),
     [
         (Mixing(), torch.randn(4, 3), "its first axis is no batch; add one: example_input"),
+        (made(two, lambda self, x: self.a(x - x.mean(0))), None, "of an input beside another one than of it alone"),
+        (made(two, lambda self, x: self.a(x * torch.rand(3))), None, "than of it alone, or at random"),
         (plain(), torch.zeros(()), r"an input of shape \[\]; needed is a batch of one"),
         (plain(), torch.zeros(0, 3), "needed is a batch of one, of at least one number"),
         (plain(), "text", "example_input has a str"),
@@ -285,7 +287,7 @@ def test_a_snapshot_asks_the_older_exporter_first_and_the_current_one_where_the_
             self.layer = nn.Linear(2, 2)
 
         def forward(self, x: Any) -> Any:
-            return self.layer(x) if x.sum() > 0 else self.layer(-x)
+            return self.layer(x) if x[0, 0] > 0 else self.layer(-x)
 
     def opset(file: Any) -> int:
         return int(onnx.load_from_string(file.data).opset_import[0].version)

@@ -160,6 +160,7 @@ def _batch_of_one(module: Any, examples: tuple[Any, ...]) -> tuple[tuple[Any, ..
         ) from error
     if not single and len(rows) == 1 and rows != {1}:
         _check_rows(module, examples, outputs)
+    _check_alone(module, batch)
     return batch, outputs
 
 
@@ -177,6 +178,24 @@ def _check_rows(module: Any, examples: tuple[Any, ...], outputs: Any) -> None:
             raise ExportFailed(
                 f"the module {type(module).__name__} makes something else of the first row of example_input than of "
                 f"the whole, {_shapes(examples)}: its first axis is no batch; add one: example_input[None]"
+            )
+
+
+def _check_alone(module: Any, batch: tuple[Any, ...]) -> None:
+    """Check that the module makes the same of an input alone as beside another one, where it takes two."""
+    if not all(example.is_floating_point() and example.shape[0] == 1 for example in batch):
+        return
+    random = torch.Generator().manual_seed(0)
+    pairs = [torch.randn((2, *example.shape[1:]), generator=random).to(example) for example in batch]
+    try:
+        both, alone = _tensors(module(*pairs)) or [], _tensors(module(*[pair[:1] for pair in pairs])) or []
+    except Exception:  # it takes no batch of two, or not these numbers
+        return
+    for (_, two), (_, one) in zip(both, alone, strict=False):
+        if two.shape == (2, *one.shape[1:]) and not torch.allclose(two[:1], one, equal_nan=True, **_CLOSE):
+            raise ExportFailed(
+                f"the module {type(module).__name__} makes something else of an input beside another one than of it "
+                "alone, or at random; needed is a module that takes the inputs of a batch one by one"
             )
 
 
