@@ -89,7 +89,7 @@ def _regions(problem: Problem, asked: Mapping[str, Any]) -> int:
     known: int | None = asked["regions"]
     if known is not None:
         return known
-    from relucensus.count import count_regions  # noqa: PLC0415 - loads the engines
+    from relucensus.census import count_regions  # noqa: PLC0415 - loads the engines
 
     counting = Problem(problem.network, problem.domain, (Definition.ACTIVATION_REGIONS,))
     return count_regions(counting).counts[Definition.ACTIVATION_REGIONS].value

@@ -96,6 +96,7 @@ _MOST_ERRORS: Final = 20
 _MOST_REGIONS: Final = 2**63 - 1
 _LONGEST_NAME: Final = 100  # characters of a field that is not known
 BATCH_AXES: Final = ("first", "none")
+NNET_NORMALISATIONS: Final = ("apply", "ignore")
 _LONGEST_GIVEN_NAME: Final = 1000
 
 
@@ -110,6 +111,11 @@ CheckingEngine = Annotated[str, _one_of(ENGINES[1:], "engine"), Field(json_schem
 StrategyName = Annotated[str, _one_of(STRATEGIES, "strategy"), Field(json_schema_extra={"enum": list(STRATEGIES)})]
 ActivationName = Annotated[
     str, AfterValidator(_activation), Field(json_schema_extra={"examples": [*ACTIVATIONS, "leaky_relu:0.2"]})
+]
+NnetNormalisation = Annotated[
+    str,
+    _one_of(NNET_NORMALISATIONS, "nnet_normalisation"),
+    Field(json_schema_extra={"enum": list(NNET_NORMALISATIONS)}),
 ]
 BatchAxis = Annotated[str, _one_of(BATCH_AXES, "batch_axis"), Field(json_schema_extra={"enum": list(BATCH_AXES)})]
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_GIVEN_NAME)]
@@ -171,6 +177,9 @@ class ReadingRequest(_Strict):
     )
     batch_axis: BatchAxis | None = Field(
         default=None, description="what the first axis of an ONNX input is that is fixed and longer than 1"
+    )
+    nnet_normalisation: NnetNormalisation | None = Field(
+        default=None, description="whether the normalisation of a .nnet file is applied; ignored if not said"
     )
 
     def choices(self) -> dict[str, Any]:

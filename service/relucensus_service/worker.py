@@ -7,8 +7,8 @@ import traceback
 from typing import Final
 
 from relucensus import warm as kernels
+from relucensus.census import check, settle
 from relucensus.conclusion import conclude, conclude_certified
-from relucensus.count import check, settle
 from relucensus.errors import CensusError, InvalidRequest
 from relucensus.frontier import Tally
 from relucensus.values.domain import domain_from_json

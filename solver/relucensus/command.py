@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
-from relucensus.count import count_regions
+from relucensus.census import count_regions
 from relucensus.errors import AmbiguousModel, CensusError, InvalidCertificate, InvalidRequest
 from relucensus.frontier import Progress
 from relucensus.geometry.documents import distances_of, geometry_of

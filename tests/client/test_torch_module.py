@@ -43,7 +43,8 @@ class Branching(nn.Module):
 
 def _run(data: bytes, points: np.ndarray) -> Any:
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: points})[0]
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: row[None]})[0] for row in points])
 
 
 def test_the_file_computes_what_the_module_computes_in_evaluation() -> None:
@@ -122,17 +123,25 @@ def test_a_module_without_linear_layer_asks_for_an_example() -> None:
         model_file(nn.Sequential(nn.ReLU()))
 
 
-def test_a_computation_that_depends_on_the_data_is_warned_of() -> None:
-    class Deciding(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.Linear(2, 2)
+class Deciding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            y: torch.Tensor = self.layer(x)
-            return y if y.sum() > 0 else -y
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.layer(x)
+        return y if x[0, 0] > 0 else 1 - 2 * y
 
+
+def test_a_computation_that_depends_on_the_data_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relucensus_client._exporter._installed", lambda _package: False)
     with pytest.warns(torch.jit.TracerWarning):
+        model_file(Deciding())
+
+
+def test_a_computation_that_the_current_exporter_finds_to_depend_on_the_data_is_refused() -> None:
+    pytest.importorskip("onnxscript")
+    with pytest.raises(InvalidArgument, match="data-dependent expression"):
         model_file(Deciding())
 
 

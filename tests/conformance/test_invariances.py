@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from relucensus import Box, Definition, Network, Problem, count_regions
 from relucensus.affine import Preactivations
+from relucensus.census import Tally, settle
 from relucensus.conclusion import conclude
-from relucensus.count import Tally, settle
 from relucensus.engines.protocol import OpenCube
 from relucensus.engines.skeleton.subdivision import Subdivision
 from relucensus.values.pattern import Cube

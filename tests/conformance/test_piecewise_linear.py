@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from line_oracle import counts_on_a_segment
 from relucensus import Box, Budget, Definition, Layer, Network, Problem, Status, count_regions
 from relucensus.arithmetic import AffineMap
+from relucensus.census import Tally, settle
 from relucensus.conclusion import conclude
-from relucensus.count import Tally, settle
 from relucensus.engines.protocol import OpenCube
 from relucensus.values.activation import ABS, HARD_TANH, IDENTITY, RELU, RELU6, Activation, clip, leaky_relu
 from relucensus.values.pattern import Cube

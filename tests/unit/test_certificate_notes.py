@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from relucensus import read_model, verify
-from relucensus.count import count_regions
+from relucensus.census import count_regions
 from relucensus.errors import InvalidCertificate, UnreadableCertificate
 from relucensus.proof.certificate import line, member
 from relucensus.values.domain import Box

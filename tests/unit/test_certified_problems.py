@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from relucensus import Box, Definition, Network, Problem
-from relucensus.count import check, second_engine
+from relucensus.census import check, second_engine
 from relucensus.engines.protocol import Settlement
 from relucensus.errors import InvalidRequest, UnsupportedProblem
 from relucensus.frontier import Tally

@@ -11,9 +11,9 @@ import pytest
 
 from known_cases import NETWORKS, network_problem
 from relucensus import Box, Budget, Definition, Network, Problem, Slice, Status, count_regions, verify
+from relucensus.census import settle
 from relucensus.certify import frame_of
 from relucensus.conclusion import conclude_certified
-from relucensus.count import settle
 from relucensus.engines.protocol import OpenCube
 from relucensus.errors import InvalidRequest
 from relucensus.frontier import Tally

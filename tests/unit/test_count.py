@@ -9,8 +9,8 @@ import pytest
 
 from known_cases import NETWORKS, network_problem
 from relucensus import Box, Budget, Count, Definition, Network, Problem, Status, count_regions
+from relucensus.census import Progress, Tally, confirmed, settle
 from relucensus.conclusion import conclude
-from relucensus.count import Progress, Tally, confirmed, settle
 from relucensus.engines.protocol import OpenCube
 from relucensus.errors import Disagreement, InvalidRequest, UnsupportedProblem
 from relucensus.values.pattern import Cube

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 
 from relucensus.errors import CensusError, InvalidNetwork, UnsupportedModel
 from relucensus.readers import ReaderLimits, network_from_module
-from relucensus.values.activation import HARD_TANH, RELU6, clip, leaky_relu
+from relucensus.values.activation import HARD_TANH, RELU, RELU6, Activation, clip, leaky_relu
 
 
 def trained_norm(features: int, **options: Any) -> nn.BatchNorm1d:
@@ -107,16 +108,19 @@ def replaced() -> nn.Module:
     ("module", "words"),
     [
         (
-            nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Sigmoid())),
-            "module.1.0 is Sigmoid; supported are Sequential",
+            nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Sigmoid()), nn.Linear(2, 2)),
+            "module.1.0 is Sigmoid; which is not piecewise linear; it is left off at the end of a network only",
         ),
-        (nn.Sequential(nn.Linear(2, 2), nn.Threshold(0.5, 0)), "module.1 is Threshold; supported are"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Threshold(0.5, 0)), "module.1 is Threshold; which jumps from 0 to 0.5"),
         (nn.Sequential(nn.Linear(2, 2), nn.MaxPool2d(2)), "module.1 is MaxPool2d; supported are"),
         (Opaque(), "module is Opaque; supported are"),
         (Reversed(nn.Linear(2, 2)), "module is Reversed; supported are"),
         (nn.Sequential(Scaled(2, 2)), "module.0 is Scaled; supported are"),
         (nn.Sequential(nn.LazyLinear(2)), "module.0 is LazyLinear; supported are"),
-        (nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), "module is ParametrizedLinear; supported are"),
+        (nn.Sequential(nn.utils.spectral_norm(nn.Linear(2, 2))), "module.0 is Linear; with hooks"),
+        (nn.Sequential(nn.GELU()), "module.0 is GELU; supported are Sequential, Linear, ReLU"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Unflatten(0, (1, 1))), "supported is Unflatten with 1 <= dim < 2"),
+        (nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Softmax(1)), "module.1 is Tanh; which is not piecewise linear"),
         (hooked(), "module.0 is Linear; with hooks"),
         (replaced(), "module.0 is Linear; with hooks or a forward of its own"),
         (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, track_running_stats=False)), "without running statistics"),
@@ -125,7 +129,7 @@ def replaced() -> nn.Module:
             "module.0 is Flatten; supported is Flatten with 1 <= start_dim",
         ),
         (nn.Linear(2, 2, dtype=torch.complex64), "module.weight has the type torch.complex64"),
-        ("not a module", "module is str; supported are"),
+        ("not a module", "module is str; needed is a torch.nn.Module"),
     ],
 )
 def test_what_is_not_supported_is_named_by_its_path(module: Any, words: str) -> None:
@@ -177,6 +181,10 @@ BENDS = {
     "prelu per neuron": (nn.PReLU(5), None),
     "relu6": (nn.ReLU6(), (RELU6,)),
     "hard tanh": (nn.Hardtanh(), (HARD_TANH,)),
+    "hard sigmoid": (nn.Hardsigmoid(), (Activation.of([-3, 3], [0, Fraction(1, 6), 0]),)),
+    "threshold": (nn.Threshold(0, 0), (RELU,)),
+    "threshold elsewhere": (nn.Threshold(0.5, 0.5), (clip(0.5, None),)),
+    "soft shrink": (nn.Softshrink(0.25), (Activation.of([-0.25, 0.25], [1, 0, 1]),)),
     "hard tanh with ends": (nn.Hardtanh(-0.5, 2.0), (clip(-0.5, 2),)),
 }
 
@@ -219,6 +227,7 @@ IMAGES = {
     "valid": nn.Sequential(nn.Conv2d(2, 1, 2, padding="valid"), nn.Flatten(2), nn.Linear(9, 2)),
     "pool with padding": nn.Sequential(nn.AvgPool2d(3, 2, padding=1), nn.Flatten(1, 2), nn.Flatten()),
     "pool without the padding": nn.Sequential(nn.AvgPool2d(3, 2, padding=1, count_include_pad=False), nn.ReLU()),
+    "unflatten": nn.Sequential(nn.Flatten(), nn.Unflatten(1, (4, -1)), nn.Linear(8, 3), nn.Unflatten(-1, (1, 3))),
     "linear of the last axis": nn.Sequential(nn.Linear(4, 2), nn.LeakyReLU()),
 }
 
@@ -251,3 +260,39 @@ def test_what_does_not_fit_is_refused_with_its_path(module: nn.Module, shape: An
     with pytest.raises(CensusError) as caught:
         network_from_module(module, input_shape=shape, limits=limits)
     assert words in str(caught.value)
+
+
+PARAMETRIZATIONS = nn.utils.parametrizations
+
+
+@pytest.mark.parametrize(
+    "change", [PARAMETRIZATIONS.weight_norm, PARAMETRIZATIONS.spectral_norm, PARAMETRIZATIONS.orthogonal]
+)
+def test_a_parametrized_weight_is_what_torch_makes_of_it_in_evaluation(change: Any) -> None:
+    module = nn.Sequential(change(nn.Linear(3, 5)), nn.ReLU(), nn.Linear(5, 2)).train()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    network = network_from_module(module)
+    assert network.notes == ("module.0.weight is taken as its parametrization makes it, rounded to its type",)
+    assert module.training
+    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+    module.eval()
+    weight = module[0].weight.detach().double().numpy()
+    np.testing.assert_array_equal(network.hidden[0].weights, weight)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
+@pytest.mark.parametrize(
+    "wrap", [nn.DataParallel, torch.compile, lambda module: nn.Sequential(torch.compile(module), nn.Identity())]
+)
+def test_a_module_is_read_within_what_wraps_it(wrap: Any) -> None:
+    module = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
+    assert network_from_module(wrap(module)).digest == network_from_module(module).digest
+
+
+@pytest.mark.parametrize("end", [nn.Softmax(dim=1), nn.LogSoftmax(dim=1), nn.Sigmoid(), nn.Tanh()])
+def test_what_is_smooth_at_the_end_is_left_off_with_a_note(end: nn.Module) -> None:
+    inner = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
+    network = network_from_module(nn.Sequential(inner, end, nn.Identity()))
+    kind = type(end).__name__
+    assert network.notes == (f"the {kind} at the end (module.1) is left off; counted is what it is applied to",)
+    assert network.digest == network_from_module(inner).digest

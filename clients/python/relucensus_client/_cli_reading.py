@@ -40,6 +40,14 @@ BatchAxis = Annotated[
         help="Whether the first axis of an ONNX input, fixed and longer than 1, is a batch (first) or not (none).",
     ),
 ]
+NnetNormalisation = Annotated[
+    str | None,
+    typer.Option(
+        "--nnet-normalisation",
+        metavar="apply|ignore",
+        help="Whether inputs and outputs of a .nnet file are physical quantities (apply) or normalised ones (ignore).",
+    ),
+]
 
 _OPTIONS: Final = {
     "activation": Activation,
@@ -47,6 +55,7 @@ _OPTIONS: Final = {
     "model_input": ModelInput,
     "submodel": Submodel,
     "batch_axis": BatchAxis,
+    "nnet_normalisation": NnetNormalisation,
 }
 
 

@@ -63,19 +63,21 @@ def prepare_for_modules() -> None:
 
 
 def snapshot_file(model: Model, example_input: Any = None) -> tuple[ModelFile, str | None]:
-    """As `model_file`, and the activation if the file does not name its own; much quicker for a plain stack of layers.
+    """As `model_file`, and the activation if the file does not name its own; quicker, and most for a stack of layers.
 
     What is taken are the weights as they are now: nothing that is done to the model later changes the file.
 
     Raises:
         InvalidArgument: as `model_file`; also for an uploaded model, which has no weights here.
     """
-    if "torch" in sys.modules and example_input is None:
+    if "torch" in sys.modules:
         from relucensus_client import _torch_module  # noqa: PLC0415 - loads torch
 
-        stack = _torch_module.stack_bytes(model)
+        stack = _torch_module.stack_bytes(model) if example_input is None else None
         if stack is not None:
             return ModelFile("stack.safetensors", stack[0]), stack[1]
+        if _torch_module.is_module(model):
+            return ModelFile("model.onnx", _torch_module.onnx_bytes(model, example_input, quick=True)), None
     file = model_file(model, example_input)
     if file.digest:
         raise InvalidArgument(f"{file.digest} names an uploaded model; needed is one whose weights are here")

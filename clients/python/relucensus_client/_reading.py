@@ -19,6 +19,8 @@ class ReadingOptions(TypedDict, total=False):
     submodel:     the prefix of the names of one of several networks in a file of tensors
     batch_axis:   what the first axis of an ONNX input is, where it is fixed and longer than 1: ``"first"`` for a batch,
                   ``"none"`` for a part of one input
+    nnet_normalisation: whether the normalisation of a `.nnet` file is applied, ``"apply"``, so that inputs and outputs
+                  are physical quantities, or left off, ``"ignore"``
     """
 
     activation: str | None
@@ -26,6 +28,7 @@ class ReadingOptions(TypedDict, total=False):
     model_input: Mapping[str, Bound] | None
     submodel: str | None
     batch_axis: str | None
+    nnet_normalisation: str | None
 
 
 READING: Final = tuple(ReadingOptions.__annotations__)

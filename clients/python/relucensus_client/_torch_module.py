@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import io
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
 
 from relucensus_client._errors import InvalidArgument
+from relucensus_client._evaluation import ExportFailed, bare, saved
+from relucensus_client._exporter import onnx_of_module
 
-_OPSET: Final = 17
 _ACTIVATIONS: Final = {torch.nn.ReLU: "relu", torch.nn.ReLU6: "relu6"}
 _NOTHING: Final = (torch.nn.Identity, torch.nn.Dropout)
 _SAFETENSORS: Final = {
@@ -40,10 +37,15 @@ def is_state_dict(model: object) -> bool:
 
 
 def state_dict_bytes(tensors: Mapping[str, Any]) -> bytes:
-    """The tensors as `torch.save` writes them, on the CPU and without the storage they may be views of."""
-    buffer = io.BytesIO()
-    torch.save({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, buffer)
-    return buffer.getvalue()
+    """The tensors as `torch.save` writes them, on the CPU and without the storage they may be views of.
+
+    Raises:
+        InvalidArgument: a tensor without values.
+    """
+    try:
+        return saved(tensors)
+    except ExportFailed as error:
+        raise InvalidArgument(str(error)) from None
 
 
 def stack_bytes(module: Any) -> tuple[bytes, str] | None:
@@ -53,9 +55,9 @@ def stack_bytes(module: Any) -> tuple[bytes, str] | None:
     """
     layers: list[Any] = []
     between: list[str] = []
-    for leaf in _leaves(getattr(module, "_orig_mod", module)):
+    for leaf in _leaves(bare(module)):
         kind = type(leaf)
-        if kind is torch.nn.Linear and len(layers) == len(between) and leaf.weight.dtype in _SAFETENSORS:
+        if kind is torch.nn.Linear and len(layers) == len(between) and _has_values(leaf):
             layers.append(leaf)
         elif kind in _ACTIVATIONS and len(layers) == len(between) + 1:
             between.append(_ACTIVATIONS[kind])
@@ -66,27 +68,25 @@ def stack_bytes(module: Any) -> tuple[bytes, str] | None:
     return _safetensors(layers), between[0]
 
 
-def onnx_bytes(module: Any, example_input: Any = None) -> bytes:
-    """One ONNX file that computes what the module computes in evaluation mode; the module is left as it was.
+def onnx_bytes(module: Any, example_input: Any = None, *, quick: bool = False) -> bytes:
+    """One ONNX file that computes, for a batch of one, what the module computes in evaluation mode.
 
-    The input size is that of the first `torch.nn.Linear`, unless `example_input` (a batch of one) is given.
-    Warnings that the traced computation may depend on the data are passed on: they are about the module.
+    The module is left as it was, and nothing is printed on stdout. The input size is that of the first
+    `torch.nn.Linear`, unless `example_input` is given: a tensor or array, or a tuple of them for several inputs.
+    `quick` asks the older exporter first, which takes a fraction of the time. Where the current one is not installed,
+    warnings that the traced computation may depend on the data are passed on: they are about the module.
 
     Raises:
         InvalidArgument: there is no linear layer to tell the input size from, or the export fails.
     """
-    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
-    example = _example_input(module) if example_input is None else torch.as_tensor(example_input)
-    buffer = io.BytesIO()
     try:
-        with _evaluation_mode(module), torch.no_grad(), _exporter_warnings_ignored():
-            torch.onnx.export(module, (example,), buffer, **_exporter_options())
-    except Exception as error:
-        raise InvalidArgument(
-            f"the module {type(module).__name__} could not be exported to ONNX with an input of shape "
-            f"{list(example.shape)}: {error}. If its input has another shape, pass example_input"
-        ) from error
-    return buffer.getvalue()
+        return onnx_of_module(module, example_input, quick=quick)
+    except ExportFailed as error:
+        raise InvalidArgument(str(error)) from error
+
+
+def _has_values(layer: Any) -> bool:
+    return layer.weight.dtype in _SAFETENSORS and not any(tensor.is_meta for tensor in layer.parameters())
 
 
 def _leaves(module: Any) -> Iterator[Any]:
@@ -123,47 +123,3 @@ def _safetensors(layers: Sequence[Any]) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return b"".join([len(text).to_bytes(8, "little"), text, *pieces])
-
-
-def _example_input(module: Any) -> Any:
-    for part in module.modules():
-        if isinstance(part, torch.nn.Linear):
-            return torch.zeros(1, part.in_features, dtype=part.weight.dtype, device=part.weight.device)
-    raise InvalidArgument(
-        f"the module {type(module).__name__} has no torch.nn.Linear to tell the input size from; pass example_input"
-    )
-
-
-def _exporter_options() -> dict[str, Any]:
-    """Options for the exporter that writes one file without external data, whatever the version of torch."""
-    options: dict[str, Any] = {
-        "opset_version": _OPSET,
-        "input_names": ["input"],
-        "output_names": ["output"],
-        "dynamic_axes": {"input": {0: "batch"}, "output": {0: "batch"}},
-    }
-    if "dynamo" in inspect.signature(torch.onnx.export).parameters:
-        options["dynamo"] = False
-    return options
-
-
-@contextmanager
-def _evaluation_mode(module: Any) -> Iterator[None]:
-    """Puts every part into evaluation mode and back into the mode each was in."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-
-
-@contextmanager
-def _exporter_warnings_ignored() -> Iterator[None]:
-    """Silences what the exporter says about itself: that it is deprecated, and uses deprecated functions."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="You are using the legacy TorchScript", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.onnx")
-        warnings.filterwarnings("ignore", message=".*feature will be removed", category=DeprecationWarning)
-        yield

@@ -20,7 +20,7 @@ from relucensus_service.context import Caller, Context, InContext, owner_of
 from relucensus_service.documents import parsed
 from relucensus_service.intake import Intake
 from relucensus_service.problems import Refusal, problem, shown
-from relucensus_service.request_schemas import BATCH_AXES, ReadingRequest, problem_of_validation
+from relucensus_service.request_schemas import BATCH_AXES, NNET_NORMALISATIONS, ReadingRequest, problem_of_validation
 from relucensus_service.routes.documentation import MODEL_BODY, problems_for
 from relucensus_service.schemas import ModelView, model_view
 from relucensus_service.store import ApiKey, NewModel, QuotaUsedUp, StoredModel
@@ -47,6 +47,9 @@ def _reading(  # one parameter per choice
     ] = None,
     submodel: Annotated[str | None, Query(description=_described("submodel"))] = None,
     batch_axis: Annotated[str | None, Query(description=_described("batch_axis"), examples=list(BATCH_AXES))] = None,
+    nnet_normalisation: Annotated[
+        str | None, Query(description=_described("nnet_normalisation"), examples=list(NNET_NORMALISATIONS))
+    ] = None,
 ) -> ReadingRequest:
     """What is said about the file, in the query.
 
@@ -59,6 +62,7 @@ def _reading(  # one parameter per choice
         "model_input": None if model_input is None else parsed(model_input, "model_input"),
         "submodel": submodel,
         "batch_axis": batch_axis,
+        "nnet_normalisation": nnet_normalisation,
     }
     try:
         return ReadingRequest.model_validate(said)

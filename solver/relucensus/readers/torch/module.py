@@ -1,13 +1,15 @@
 """An in-process `torch.nn.Module`: nested Sequentials of affine layers and piecewise-linear activations.
 
-Modules are recognised by the names of their classes, so that this file does not import torch. A module counts as one
-of torch's own only if nothing of its own can change what it computes: no hooks, no forward that was replaced.
+Modules are recognised by the names of their classes, so that this file imports torch only once it is given a module. A
+module counts as one of torch's own only if nothing of its own can change what it computes: no hooks, no forward that
+was replaced. Parametrized weights (weight_norm, spectral_norm, orthogonal) are taken as torch rounds them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -18,7 +20,7 @@ from relucensus.readers.affine.normalisation import folded_normalisation
 from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.affine.window import Window, averages, convolution, same_padding
 from relucensus.readers.limits import ReaderLimits
-from relucensus.values.activation import RELU, clip, leaky_relu
+from relucensus.values.activation import RELU, Activation, clip, leaky_relu
 from relucensus.values.network import Network
 
 _DEFAULT_LIMITS: Final = ReaderLimits()
@@ -39,22 +41,51 @@ def network_from_module(
         UnsupportedModel: a module that is not supported, named by its path, or a network beyond the limits.
         InvalidNetwork: layers that do not fit each other, or weights that are not finite.
     """
-    leaves = list(_leaves(module, "module"))
-    shape = tuple(input_shape) if input_shape is not None else (_features(leaves),)
-    value = AffineValue((1, *shape), limits)
-    for path, kind, leaf in leaves:
-        try:
-            _SUPPORTED[kind](path, leaf, value)
-        except InvalidNetwork as error:
-            text = str(error)
-            raise InvalidNetwork(text if text.startswith(path) else f"{path} ({kind}): {text}") from None
-    return value.network()
+    if not is_module(module):
+        _refuse("module", module, "needed is a torch.nn.Module")
+    from relucensus.readers.torch.evaluation import evaluated  # noqa: PLC0415 - loads torch
+
+    notes = [
+        f"{path}.{tensor} is taken as its parametrization makes it, rounded to its type"
+        for path, part in module.named_modules(prefix="module")
+        for tensor in getattr(part, "parametrizations", ())
+    ]
+    with evaluated(module) as plain:
+        leaves = list(_leaves(plain, "module"))
+        notes += _leave_off_end(leaves)
+        shape = tuple(input_shape) if input_shape is not None else (_features(leaves),)
+        value = AffineValue((1, *shape), limits)
+        for path, kind, leaf in leaves:
+            try:
+                (_SUPPORTED | _LEFT_OFF)[kind](path, leaf, value)
+            except InvalidNetwork as error:
+                text = str(error)
+                raise InvalidNetwork(text if text.startswith(path) else f"{path} ({kind}): {text}") from None
+    return value.network().with_notes(notes)
+
+
+def is_module(model: object) -> bool:
+    """Whether this is a `torch.nn.Module`; torch is not loaded to find out."""
+    return any((k.__module__, k.__name__) == ("torch.nn.modules.module", "Module") for k in type(model).__mro__)
+
+
+class UnreadModule(UnsupportedModel):
+    """A module that is not a chain of the layers that are read here; as ONNX it may be read."""
+
+
+def _leave_off_end(leaves: list[tuple[str, str, Any]]) -> list[str]:
+    """Take away a Softmax or the like behind everything else, and say so."""
+    last = max((n for n, (_, kind, _) in enumerate(leaves) if _SUPPORTED.get(kind) is not _nothing), default=-1)
+    if last < 0 or leaves[last][1] not in _LEFT_OFF:
+        return []
+    path, kind, _ = leaves.pop(last)
+    return [f"the {kind} at the end ({path}) is left off; counted is what it is applied to"]
 
 
 def _leaves(module: Any, path: str) -> Iterator[tuple[str, str, Any]]:
     """Path, kind and module of everything but the Sequentials, in the order of evaluation."""
     kind = _kind(module)
-    if kind not in (*_SUPPORTED, "Sequential"):
+    if kind not in (*_SUPPORTED, *_LEFT_OFF, "Sequential"):
         _refuse(path, module, f"supported are Sequential, {', '.join(_SUPPORTED)}; {_USE_ONNX}")
     if any(getattr(module, hooks, None) for hooks in _HOOKS) or "forward" in vars(module):
         _refuse(path, module, f"with hooks or a forward of its own, which could change what it computes; {_USE_ONNX}")
@@ -76,7 +107,7 @@ def _kind(module: Any) -> str | None:
 
 
 def _refuse(path: str, module: Any, reason: str) -> NoReturn:
-    raise UnsupportedModel(f"{path} is {type(module).__name__}; {reason}")
+    raise UnreadModule(f"{path} is {type(module).__name__}; {reason}")
 
 
 def _features(leaves: list[tuple[str, str, Any]]) -> int:
@@ -156,6 +187,41 @@ def _flatten(path: str, module: Any, value: AffineValue) -> None:
     value.reshape((*value.shape[:start], flat, *value.shape[end + 1 :]))
 
 
+def _unflatten(path: str, module: Any, value: AffineValue) -> None:
+    rank = len(value.shape)
+    if not isinstance(module.dim, int):
+        _refuse(path, module, "with axes by name; supported are axes by number")
+    axis = module.dim + rank if module.dim < 0 else module.dim
+    if not 1 <= axis < rank:
+        _refuse(path, module, f"supported is Unflatten with 1 <= dim < {rank}, its input's axes")
+    sizes = [int(size) for size in module.unflattened_size]
+    if -1 in sizes:
+        known = -math.prod(sizes)
+        sizes[sizes.index(-1)] = value.shape[axis] // known if known > 0 else -1
+    value.reshape((*value.shape[:axis], *sizes, *value.shape[axis + 1 :]))
+
+
+def _hard_sigmoid(_path: str, _module: Any, value: AffineValue) -> None:
+    value.activate((Activation.of([-3, 3], [0, Fraction(1, 6), 0]),))
+
+
+def _threshold(path: str, module: Any, value: AffineValue) -> None:
+    threshold = _finite(f"{path}.threshold", module.threshold)
+    if module.value != threshold:
+        _refuse(path, module, f"which jumps from {module.value} to {threshold}; supported is one without a jump")
+    value.activate((clip(threshold, None),))
+
+
+def _soft_shrink(path: str, module: Any, value: AffineValue) -> None:
+    half = _finite(f"{path}.lambd", module.lambd)
+    if half > 0:
+        value.activate((Activation.of([-half, half], [1, 0, 1]),))
+
+
+def _refuse_inside(path: str, module: Any, _value: AffineValue) -> NoReturn:
+    _refuse(path, module, "which is not piecewise linear; it is left off at the end of a network only")
+
+
 def _relu(_path: str, _module: Any, value: AffineValue) -> None:
     value.activate((RELU,))
 
@@ -217,7 +283,11 @@ _SUPPORTED: Final[dict[str, Callable[[str, Any, AffineValue], None]]] = {
     "Hardtanh": _hard_tanh,
     "BatchNorm1d": _batch_norm,
     "Flatten": _flatten,
-    "Dropout": _nothing,
-    "Identity": _nothing,
+    "Unflatten": _unflatten,
+    "Hardsigmoid": _hard_sigmoid,
+    "Threshold": _threshold,
+    "Softshrink": _soft_shrink,
+    **dict.fromkeys(("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout"), _nothing),
     **_SPATIAL,
 }
+_LEFT_OFF: Final = dict.fromkeys(("Softmax", "LogSoftmax", "Sigmoid", "Tanh"), _refuse_inside)
