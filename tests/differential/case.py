@@ -26,7 +26,7 @@ class Case:
     `points` are as long as all inputs together, in the order of the graph. Where `batch` is None, the inputs as they
     are declared are one point; else their first axis counts points, and as many are fed at once as `batch` says.
     `data` are the bytes to be read, with `files` beside them, if not those of the model; `answer` is the function that
-    the model was made of, asked instead of a runtime.
+    the model was made of, asked instead of a runtime. `dtype` is the least precise float type on the way.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Case:
     model: onnx.ModelProto
     points: Sequence[np.ndarray]
     batch: int | None = None
+    dtype: type = np.float32
     options: dict[str, Any] = field(default_factory=dict)
     files: FolderFiles | None = None
     data: bytes | None = None
@@ -80,7 +81,8 @@ def fed(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
 
 def dtype_of(model: onnx.ModelProto) -> type:
     """The least precise float type in the model: what a comparison can expect."""
-    kinds = {info.type.tensor_type.elem_type for info in [*fed(model.graph), *model.graph.output]}
+    kinds = {tensor.data_type for tensor in model.graph.initializer}
+    kinds |= {info.type.tensor_type.elem_type for info in [*model.graph.input, *model.graph.output]}
     kinds |= {a.i for n in model.graph.node if n.op_type == "Cast" for a in n.attribute if a.name == "to"}
     if kinds & {TensorProto.FLOAT16, TensorProto.BFLOAT16}:
         return np.float16

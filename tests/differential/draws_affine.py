@@ -246,12 +246,20 @@ def resize(b: Builder, x: Tensor) -> Tensor:
         options["nearest_mode"] = b.rng.choice(("round_prefer_floor", "round_prefer_ceil", "floor", "ceil"))
     roi = b.raw(np.zeros(0, dtype=np.float32)) if b.opset < 13 or b.chance(0.3) else None
     if b.chance(0.5):
-        target = [max(1, round(n * f)) for n, f in zip(x.shape[2:], factor, strict=True)]
-        if b.opset >= 18 and b.chance(0.5):
-            return b.one("Resize", x, roi, None, b.ints(*target), axes=list(range(2, x.rank)), **options)
-        empty = b.raw(np.zeros(0, dtype=np.float32)) if b.opset < 13 else None
+        return b.one("Resize", x, roi, b.raw(scales), **options)
+    return _resized(b, x, roi, factor, options)
+
+
+def _resized(b: Builder, x: Tensor, roi: Tensor | None, factor: list[float], options: dict[str, Any]) -> Tensor:
+    """Resize to given sizes."""
+    target = [max(1, round(n * f)) for n, f in zip(x.shape[2:], factor, strict=True)]
+    if b.opset >= 18 and b.chance(0.5):
+        return b.one("Resize", x, roi, None, b.ints(*target), axes=list(range(2, x.rank)), **options)
+    empty = b.raw(np.zeros(0, dtype=np.float32)) if b.opset < 13 else None
+    if not b.symbolic:
         return b.one("Resize", x, roi, empty, b.ints(*x.shape[:2], *target), **options)
-    return b.one("Resize", x, roi, b.raw(scales), **options)
+    kept = b.one("Slice", b.one("Shape", x), b.ints(0), b.ints(2), b.ints(0))
+    return b.one("Resize", x, roi, empty, b.one("Concat", kept, b.ints(*target), axis=0), **options)
 
 
 def constant_condition(b: Builder, x: Tensor) -> Tensor:

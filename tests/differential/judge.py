@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from differential.case import Case, dtype_of, without_last
+from differential.case import Case, without_last
 from differential.runtime import RUNTIMES, CannotRun, outputs_of
 from relucensus.errors import CensusError
 from relucensus.readers import ReadModel, read_model
@@ -161,14 +161,13 @@ def _difference(case: Case, read: ReadModel, found: np.ndarray, expected: Expect
 def _unlike(case: Case, found: np.ndarray, expected: np.ndarray) -> str | None:
     if found.shape != expected.shape:
         return f"read with {found.shape[1]} outputs, it has {expected.shape[1]}"
-    dtype = dtype_of(case.model)
     points = np.concatenate(case.groups)
     for point, mine, theirs in zip(points, found, expected, strict=True):
-        if dtype is np.float16 and not np.isfinite(theirs).all():
+        if case.dtype is np.float16 and not np.isfinite(theirs).all():
             continue
         scale = max(1.0, np.abs(theirs).max(initial=0), np.abs(point).max(initial=0))
         off = np.abs(mine - theirs)
-        if not (off <= _TOLERANCE[dtype] * scale).all():
+        if not (off <= _TOLERANCE[case.dtype] * scale).all():
             at = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
             return f"output {at} is {mine[at]:.6g}, not {theirs[at]:.6g}, at {_shown(point)}"
     return None

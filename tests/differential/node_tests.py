@@ -212,10 +212,11 @@ def _ended(name: str, operator: str, model: onnx.ModelProto, own: np.ndarray, sh
 
 def _finished(name: str, operator: str, model: onnx.ModelProto, own: np.ndarray, options: dict[str, Any]) -> Case:
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    points = points_for(len(own), dtype_of(model), rng)
+    dtype = dtype_of(model)
+    points = points_for(len(own), dtype, rng)
     if np.isfinite(own).all() and np.abs(own).max(initial=0) < 1e4:
         points.append(own)
-    return Case(name, operator, model, points, None, options)
+    return Case(name, operator, model, points, None, dtype, options)
 
 
 def _copied(test: Any) -> onnx.ModelProto:

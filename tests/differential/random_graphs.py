@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import helper
 
 from differential import draws_affine as affine
 from differential import draws_bends as bends
 from differential import draws_forms as forms
 from differential.builder import Builder, Rejected, Tensor, model_of
 from differential.case import Case, points_for
-from differential.judge import Outcome, expectation, judge
+from differential.judge import expectation
 from differential.runtime import CannotRun
 
 FIRST_OPSET: Final = 7
@@ -72,7 +72,7 @@ _DRAWS: Final[list[tuple[int, int, Draw]]] = [
     (1, 9, bends.times_sign),
     (1, 9, bends.shrink),
 ]
-_BATCHES: Final = ("symbolic", "symbolic", "symbolic", "unit", "none", "first")
+_BATCHES: Final = (*["symbolic"] * 6, *["unit"] * 3, "none", "none", "first")
 _SHAPES: Final = ((3,), (4,), (6,), (2, 3), (4, 2), (1, 4, 4), (2, 4, 4), (4, 2, 2), (2, 5), (1, 2, 3))
 
 
@@ -98,7 +98,8 @@ def random_case(seed: int) -> Case:
     rng = random.Random(seed)
     opset = rng.randint(FIRST_OPSET, NEWEST_OPSET)
     kind = rng.choice(_BATCHES)
-    b = Builder(rng, opset, kind in ("symbolic", "first"), np.float64 if rng.random() < 0.08 else np.float32)
+    dtype = np.float64 if rng.random() < 0.08 else np.float32
+    b = Builder(rng, opset, kind in ("symbolic", "first"), kind == "symbolic", dtype)
     count = {"symbolic": 2, "unit": 1, "none": rng.randint(2, 3), "first": rng.randint(2, 3)}[kind]
     x = _input(b, (count, *rng.choice(_SHAPES)))
     b.pool.append(x)
@@ -107,7 +108,7 @@ def random_case(seed: int) -> Case:
     if outputs == [x]:
         raise Rejected("nothing was drawn")
     case = _case(b, x, outputs, seed, kind)
-    _check(case)
+    check(case)
     return case
 
 
@@ -141,7 +142,7 @@ def _outputs(b: Builder) -> list[Tensor]:
         except Rejected:
             return [newest]
     others = [one for one in b.pool[1:-1] if b.chance(0.1)]
-    return [newest, *others]
+    return list({one.name: one for one in [newest, *others]}.values())
 
 
 def _case(b: Builder, x: Tensor, outputs: list[Tensor], seed: int, kind: str) -> Case:
@@ -158,19 +159,22 @@ def _case(b: Builder, x: Tensor, outputs: list[Tensor], seed: int, kind: str) ->
     size = x.value.size // (x.shape[0] if b.batch else 1)
     points = points_for(size, b.dtype, np.random.default_rng(seed))
     options = {"batch_axis": kind} if kind in ("none", "first") else {}
-    return Case(f"seed {seed}", " ".join(_operators(model)), model, points, x.shape[0] if b.batch else None, options)
+    batch = 3 if b.symbolic else x.shape[0] if b.batch else None
+    return Case(f"seed {seed}", " ".join(_operators(model)), model, points, batch, b.dtype, options)
 
 
 def _operators(model: onnx.ModelProto) -> list[str]:
     return list(dict.fromkeys(node.op_type for node in model.graph.node))
 
 
-def _check(case: Case) -> None:
+def check(case: Case) -> None:
     """That a runtime runs the whole graph, and that a batch is of points that do not know of each other."""
     try:
         _, once = expectation(case)
         if case.batch is not None:
-            turned = Case(case.name, case.operator, case.model, [*case.points[1:], case.points[0]], case.batch)
+            turned = Case(
+                case.name, case.operator, case.model, [*case.points[1:], case.points[0]], case.batch, case.dtype
+            )
             _, again = expectation(turned)
             count = len(case.points)
             alike = np.allclose(np.roll(once.full[:count], -1, axis=0), again.full[:count], atol=1e-3, rtol=1e-3)
@@ -182,51 +186,3 @@ def _check(case: Case) -> None:
         raise Rejected(f"outputs without a batch: {error}") from None
     if not np.isfinite(once.full).all():
         raise Rejected("not finite")
-
-
-def shrunk(case: Case) -> Case:
-    """A case with as few nodes as can be that is judged as this one is."""
-    outcome = judge(case).outcome
-    smallest = case
-    for candidate in _smaller(case):
-        if len(candidate.model.graph.node) < len(smallest.model.graph.node) and _same(candidate, outcome):
-            smallest = candidate
-    return smallest
-
-
-def _same(case: Case, outcome: Outcome) -> bool:
-    try:
-        _check(case)
-        return judge(case).outcome is outcome
-    except Exception:  # a graph that is none
-        return False
-
-
-def _smaller(case: Case) -> Iterator[Case]:
-    """The case cut off after each node."""
-    for node in case.model.graph.node:
-        for name in node.output:
-            yield _cut(case, name)
-
-
-def _cut(case: Case, output: str) -> Case:
-    model = onnx.ModelProto()
-    model.CopyFrom(case.model)
-    graph = model.graph
-    needed, kept = {output}, []
-    for node in reversed(case.model.graph.node):
-        if needed & set(node.output):
-            kept.append(node)
-            needed |= set(node.input)
-    for field, items in (("node", kept[::-1]), ("initializer", [t for t in graph.initializer if t.name in needed])):
-        copies = [type(item).FromString(item.SerializeToString()) for item in items]
-        graph.ClearField(field)
-        getattr(graph, field).extend(copies)
-    del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
-    return Case(case.name, case.operator, model, case.points, case.batch, case.options)
-
-
-def as_text(case: Case) -> str:
-    """The graph to be read, with its options."""
-    return f"{case.name}, options {case.options}, batch {case.batch}\n{onnx.printer.to_text(case.model)}"

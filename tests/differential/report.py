@@ -23,7 +23,8 @@ from differential.case import Case
 from differential.families import FAMILIES
 from differential.judge import BAD, Outcome, Verdict, judge
 from differential.node_tests import constant_cases, node_cases
-from differential.random_graphs import as_text, random_cases, shrunk
+from differential.random_graphs import random_cases
+from differential.shrinking import as_text, shrunk
 
 EXPECTED: Final = Path(__file__).with_name("node_tests.txt")
 _LONGEST_REASON: Final = 90

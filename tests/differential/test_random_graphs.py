@@ -8,8 +8,9 @@ import pytest
 
 from differential.case import Case
 from differential.judge import BAD, Outcome, Verdict, judge
-from differential.random_graphs import NEWEST_OPSET, as_text, random_cases, shrunk
+from differential.random_graphs import NEWEST_OPSET, random_cases
 from differential.report import share_read
+from differential.shrinking import as_text, shrunk
 
 GRAPHS = 400
 MANY_GRAPHS = 5000
