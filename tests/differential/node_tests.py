@@ -157,6 +157,8 @@ def _case(test: Any, operator: str, chosen: list[int], name: str) -> Case:
     model = _copied(test)
     _fix(model, {info.name: inputs[k] for k, info in enumerate(model.graph.input) if k not in chosen})
     _keep_float_outputs(model, operator)
+    if not all(_array(one).size for one in test.data_sets[0][1]):
+        raise LeftOut("a tensor without entries")
     if sum(inputs[k].size for k in chosen) > _MOST_INPUTS:
         raise LeftOut("larger than a test should be")
     own = np.concatenate([inputs[k].astype(np.float64).ravel() for k in chosen])
@@ -186,6 +188,8 @@ def _added(test: Any, operator: str, name: str) -> Case:
 def _scaled(test: Any, operator: str) -> Case:
     """The sum of an input times the numbers that the test makes of its shape."""
     (given,) = _inputs(test)
+    if not _array(test.data_sets[0][1][0]).size:
+        raise LeftOut("a tensor without entries")
     model = _copied(test)
     graph = model.graph
     value = _as_float(graph, TensorProto.INT64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from differential import draws_bends as bends
 from differential import draws_forms as forms
 from differential.builder import Builder, Rejected, Tensor, model_of
 from differential.case import Case, points_for
+from differential.disguises import disguised, wrapped
 from differential.judge import expectation
 from differential.runtime import CannotRun
 
@@ -108,8 +110,10 @@ def random_case(seed: int) -> Case:
     if outputs == [x]:
         raise Rejected("nothing was drawn")
     case = _case(b, x, outputs, seed, kind)
+    if b.chance(0.15):
+        case = replace(case, model=wrapped(case.model, rng))
     check(case)
-    return case
+    return replace(case, data=disguised(case.model, rng)) if b.chance(0.2) else case
 
 
 def _input(b: Builder, shape: tuple[int, ...]) -> Tensor:

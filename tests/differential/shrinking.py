@@ -28,7 +28,8 @@ def shrunk(case: Case) -> Case:
 
 def as_text(case: Case) -> str:
     """The graph to be read, with its options."""
-    return f"{case.name}, options {case.options}, batch {case.batch}\n{onnx.printer.to_text(case.model)}"
+    model = onnx.load_from_string(case.data) if case.data is not None and case.files is None else case.model
+    return f"{case.name}, options {case.options}, batch {case.batch}\n{onnx.printer.to_text(model)}"
 
 
 def _size(case: Case) -> tuple[int, int]:
@@ -47,7 +48,7 @@ def _ends(case: Case) -> Iterator[Case]:
     """The case with each of its values as the only output."""
     for node in case.model.graph.node:
         for name in node.output:
-            yield replace(case, model=_cut(case.model, name))
+            yield replace(case, model=_cut(case.model, name), data=None)
 
 
 def _beginnings(case: Case) -> Iterator[Case]:
@@ -79,7 +80,7 @@ def _begun(case: Case, name: str) -> Case | None:
     model.graph.input.append(helper.make_tensor_value_info(name, kind, shape))
     cut = _cut(model, model.graph.output[0].name)
     size = value.size // (case.batch or 1)
-    return replace(case, model=cut, points=points_for(size, case.dtype, np.random.default_rng(0)))
+    return replace(case, model=cut, data=None, points=points_for(size, case.dtype, np.random.default_rng(0)))
 
 
 def _cut(model: onnx.ModelProto, output: str) -> onnx.ModelProto:
