@@ -257,7 +257,7 @@ FILES: dict[str, Attack] = {
     "onnx: external data at an absolute path": Attack(lambda: external("/etc/passwd"), UNREADABLE, "external data"),
     "onnx: external data in an attribute": Attack(external_attribute, UNREADABLE, "external data"),
     "onnx: an operator of another domain": Attack(foreign_domain, UNSUPPORTED, "com.evil.Relu"),
-    "onnx: a function": Attack(custom_function, UNSUPPORTED, "local functions"),
+    "onnx: a function": Attack(custom_function, UNREADABLE, "local function"),
     "onnx: a name that is not text": Attack(name_not_text, UNREADABLE, "not UTF-8"),
     "onnx: two initializers of one name": Attack(
         lambda: changed(linear(), lambda m: m.graph.initializer.append(m.graph.initializer[0])), UNREADABLE, "two init"

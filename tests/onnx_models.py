@@ -74,7 +74,7 @@ def _model(nodes: Any, shape: Sequence[Any], output: str, initializers: Any, ops
 
 
 def assert_agrees_with_onnxruntime(data: bytes, dtype: type = np.float32, batch: int = 1) -> None:
-    read = read_model(data)
+    read = read_model(data, batch_axis="first" if batch > 1 else None)
     session = onnxruntime.InferenceSession(data)
     tolerance = 1e-4 if dtype is np.float32 else 1e-12
     for _ in range(10):

@@ -133,9 +133,9 @@ def test_double_precision_weights_are_kept() -> None:
 def test_a_fixed_batch_is_read_as_a_batch_and_noted() -> None:
     nodes = [node("Reshape", X, i64(5, 3)), node("Gemm", X, f32(3, 4), f32(4)), node("Flatten"), *HEAD]
     data = chain(nodes, (5, 3))
-    read = read_model(data)
+    read = read_model(data, batch_axis="first")
     assert read.network.inputs == 3
-    assert read.notes == ["the fixed batch of 5 is read as a batch; one sample has 3 values"]
+    assert read.notes == ["the first axis of 5 is read as a batch; one sample has 3 values"]
     assert_agrees_with_onnxruntime(data, batch=5)
 
 

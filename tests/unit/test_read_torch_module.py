@@ -236,14 +236,14 @@ def test_a_module_of_images_is_read_with_the_shape_of_its_input(name: str) -> No
     ("module", "shape", "words"),
     [
         (nn.Conv2d(1, 1, 1), None, "module (Conv2d) takes inputs of any size; needed is input_shape"),
-        (nn.Conv2d(1, 1, 1), (4,), "module (Conv2d): needs an input with a batch of one"),
+        (nn.Conv2d(1, 1, 1), (4,), "module (Conv2d): needs an input with a batch, channels"),
         (nn.Conv2d(1, 1, 5), (1, 3, 3), "module (Conv2d): has a window of 5x5 entries, which does not fit into 3x3"),
         (nn.Conv2d(1, 1, 1, padding=1, padding_mode="reflect"), (1, 3, 3), "with padding_mode = 'reflect'"),
         (nn.AvgPool2d(2, ceil_mode=True), (1, 3, 3), "module is AvgPool2d; with ceil_mode=True"),
         (nn.AvgPool2d(2, divisor_override=3), (1, 4, 4), "with a divisor of its own"),
         (nn.PReLU(3), (4,), "module has 3 slopes and gets 4 channels"),
         (nn.LeakyReLU(float("nan")), (4,), "module.negative_slope is nan; needed is a finite number"),
-        (nn.Conv2d(64, 64, 3, padding=1), (64, 64, 64), "as a matrix from 262144 to 262144 values"),
+        (nn.Conv2d(64, 64, 3, padding=1), (64, 64, 64), "150994944 weights; accepted are at most"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_path(module: nn.Module, shape: Any, words: str) -> None:

@@ -18,7 +18,8 @@ class ReaderLimits:
     """The most that a reader accepts; every `check_` method raises `UnsupportedModel` beyond its limit.
 
     `bytes` bounds the file, `layers` the affine layers, `neurons` all hidden neurons together, `inputs` the flattened
-    input, `weights` the entries of all weight matrices together (and of any single tensor).
+    input, `weights` the entries of all weight matrices together, zeros not counted (and all of any single tensor),
+    `nodes` the nodes of a graph.
     """
 
     bytes: int = 128 * 2**20
@@ -26,6 +27,7 @@ class ReaderLimits:
     neurons: int = 100_000
     inputs: int = 100_000
     weights: int = 10_000_000
+    nodes: int = 10_000
 
     def check_bytes(self, size: int) -> None:
         """Accept a file of this many bytes."""

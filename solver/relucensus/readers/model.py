@@ -81,7 +81,7 @@ def _read(data: bytes, files: DataFiles, limits: ReaderLimits, chosen: Choices) 
             network, notes = read_safetensors(data, limits, chosen.between)
             return ReadModel(network, "safetensors", None, [*notes, _taken(chosen.activation_name, "safetensors file")])
         case _:
-            network, input_shape, notes = read_onnx(data, limits)
+            network, input_shape, notes = read_onnx(data, files, limits, chosen)
             return ReadModel(network, "onnx", input_shape, notes)
 
 

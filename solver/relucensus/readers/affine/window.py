@@ -1,6 +1,6 @@
-"""Convolutions and average pooling as exact matrices: a window moves over the last axes of a value.
+"""Windows that move over the last axes of a value: convolutions and pools as exact rows.
 
-Throughout: a value has the shape (1, channels, *axes*); a *position* is where the window lies, a *tap* one of its
+Throughout: a value has the shape (batch, channels, *axes*); a *position* is where the window lies, a *tap* one of its
 entries. Padding is zero.
 """
 
@@ -9,16 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 import numpy as np
+from flint import fmpq
 from numpy.typing import NDArray
 
 from relucensus.errors import InvalidNetwork, UnsupportedModel
-from relucensus.readers.affine.steps import FloatArray, IndexArray
-from relucensus.readers.affine.value import AffineValue
-from relucensus.readers.limits import shape_text
+from relucensus.readers.limits import ReaderLimits, shape_text
+from relucensus.values import exact_numbers
+from relucensus.values.exact_numbers import Numbers
+from relucensus.values.exact_rows import ExactRows
+
+IndexArray = NDArray[np.int64]
+Outer = tuple[ExactRows, tuple[int, ...]]  # a map of the entries of a value, and the shape of its image
 
 _MOST: Final = 2**31
 
@@ -71,11 +75,14 @@ class Window:
             )
         return tuple(span // s + 1 for span, s in zip(spans, self.strides, strict=True))
 
-    def taps(self, axes: Sequence[int]) -> IndexArray:
-        """(positions, taps): the flat index of the entry that each tap takes, -1 for padding."""
+    def taps(self, axes: Sequence[int], positions: Sequence[int] | None = None) -> IndexArray:
+        """(positions, taps): the flat index of the entry that each tap takes, -1 for padding.
+
+        There are as many positions along each axis as fit, unless their numbers are given.
+        """
         flat = np.zeros((1, 1), dtype=np.intp)
         inside = np.ones((1, 1), dtype=np.bool_)
-        for i, (size, count) in enumerate(zip(axes, self.positions(axes), strict=True)):
+        for i, (size, count) in enumerate(zip(axes, positions or self.positions(axes), strict=True)):
             index = (
                 np.arange(count)[:, None] * self.strides[i]
                 + np.arange(self.kernel[i]) * self.dilations[i]
@@ -100,82 +107,147 @@ def same_padding(
     return (small, large) if upper else (large, small)
 
 
-def convolve(value: AffineValue, weights: FloatArray, groups: int, window: Window) -> None:
-    """Apply a convolution without bias; weights are (channels out, channels in / groups, *kernel).
+def convolution(shape: Sequence[int], weights: Numbers, groups: int, window: Window, limits: ReaderLimits) -> Outer:
+    """A convolution of a value of this shape, without bias; weights are (channels out, channels in / groups, *kernel).
 
     Raises:
         InvalidNetwork: shapes that do not fit each other.
-        UnsupportedModel: a matrix beyond the limits.
+        UnsupportedModel: more weights than the limits accept.
     """
-    channels, axes = _split(value, len(window.kernel))
+    batch, channels, axes = _split(shape, len(window.kernel))
     made, taken = weights.shape[:2]
     if groups < 1 or weights.shape[2:] != window.kernel or made % groups or taken * groups != channels:
         raise InvalidNetwork(
             f"has weights of shape {shape_text(weights.shape)} in {groups} groups, a window of "
             f"{shape_text(window.kernel)} and {channels} channels, which do not fit each other"
         )
-    taps = _accepted_taps(value, window, axes)
+    taps = accepted_taps(window, axes, limits)
+    count, entries = taps.shape
+    limits.check_weights(batch * made * count * taken * entries)
+    size = math.prod(axes)
+    sample = np.arange(batch).reshape(-1, 1, 1, 1, 1)
+    out = np.arange(made).reshape(1, -1, 1, 1, 1)
+    channel = np.arange(taken).reshape(1, 1, 1, -1, 1) + out // (made // groups) * taken
+    where = taps.reshape(1, 1, count, 1, entries)
+    sources = (sample * channels + channel) * size + where
+    rows = (sample * made + out) * count + np.arange(count).reshape(1, 1, -1, 1, 1)
+    spread = weights.reshape(1, made, 1, taken, entries)
+    full = np.broadcast_shapes(sources.shape, rows.shape, spread.shape)
+    inside = np.flatnonzero(np.broadcast_to(where >= 0, full))
+    picked = [np.broadcast_to(one, full).reshape(-1)[inside] for one in (rows, sources, spread)]
+    found = ExactRows.from_entries((batch * made * count, math.prod(shape)), picked[0], picked[1], picked[2])
+    return found, (batch, made, *window.positions(axes))
 
-    def matrix() -> FloatArray:
-        found = np.zeros((made, len(taps), channels, math.prod(axes)))
-        position, tap = np.nonzero(taps >= 0)
-        sources = taps[position, tap][:, None]
-        flat = weights.reshape(made, taken, -1)
-        for row in range(made):
-            first = row // (made // groups) * taken
-            into = np.arange(first, first + taken)[None, :]
-            found[row, position[:, None], into, sources] = flat[row][:, tap].T
-        return found.reshape(made * len(taps), -1)
 
-    value.map_entries(matrix, (1, made, *window.positions(axes)))
+def transposed_convolution(
+    shape: Sequence[int], weights: Numbers, groups: int, window: Window, axes_out: Sequence[int], limits: ReaderLimits
+) -> Outer:
+    """The transpose of the convolution that leads from `axes_out` to this shape, as a map of a value of this shape.
+
+    Weights are (channels in, channels out / groups, *kernel).
+
+    Raises:
+        InvalidNetwork: shapes that do not fit each other.
+        UnsupportedModel: more weights than the limits accept.
+    """
+    batch, channels, axes = _split(shape, len(window.kernel))
+    taken, made = weights.shape[0], weights.shape[1] * groups
+    if groups < 1 or weights.shape[2:] != window.kernel or taken != channels or taken % groups:
+        raise InvalidNetwork(
+            f"has weights of shape {shape_text(weights.shape)} in {groups} groups and {channels} channels, which do "
+            "not fit each other"
+        )
+    taps = transposed_taps(window, axes, axes_out, limits)
+    count, entries = taps.shape
+    own = weights.shape[1]
+    limits.check_weights(batch * channels * own * count * entries)
+    sample = np.arange(batch).reshape(-1, 1, 1, 1, 1)
+    channel = np.arange(channels).reshape(1, -1, 1, 1, 1)
+    out = np.arange(own).reshape(1, 1, -1, 1, 1) + channel // (channels // groups) * own
+    where = taps.reshape(1, 1, 1, count, entries)
+    rows = (sample * made + out) * math.prod(axes_out) + where
+    sources = (sample * channels + channel) * count + np.arange(count).reshape(1, 1, 1, -1, 1)
+    spread = weights.reshape(1, channels, own, 1, entries)
+    full = np.broadcast_shapes(sources.shape, rows.shape, spread.shape)
+    inside = np.flatnonzero(np.broadcast_to(where >= 0, full))
+    picked = [np.broadcast_to(one, full).reshape(-1)[inside] for one in (rows, sources, spread)]
+    size = batch * made * math.prod(axes_out)
+    found = ExactRows.from_entries((size, math.prod(shape)), picked[0], picked[1], picked[2])
+    return found, (batch, made, *axes_out)
 
 
-def average(value: AffineValue, window: Window, *, count_padding: bool) -> None:
-    """Replace every channel by the means of the windows; without `count_padding`, of their entries in the value.
+def averages(shape: Sequence[int], window: Window, limits: ReaderLimits, *, count_padding: bool) -> Outer:
+    """The means of the windows in every channel; without `count_padding`, of their entries in the value.
 
     Raises:
         InvalidNetwork: a window of padding alone, or shapes that do not fit.
-        UnsupportedModel: a matrix beyond the limits.
+        UnsupportedModel: more weights than the limits accept.
     """
-    channels, axes = _split(value, len(window.kernel))
-    taps = _accepted_taps(value, window, axes)
+    batch, channels, axes = _split(shape, len(window.kernel))
+    taps = accepted_taps(window, axes, limits)
     counts = np.full(len(taps), taps.shape[1]) if count_padding else (taps >= 0).sum(axis=1)
     if not counts.all():
         raise InvalidNetwork("has a window that lies in the padding, which has no mean")
-    convolve(value, np.ones((channels, 1, *window.kernel)), channels, window)
-    value.scale(_reciprocals(counts).reshape(value.shape[2:]))
+    planes = batch * channels
+    limits.check_weights(planes * taps.size)
+    position, tap = np.nonzero(taps >= 0)
+    plane = np.arange(planes)[:, None]
+    rows = (plane * len(taps) + position).ravel()
+    sources = (plane * math.prod(axes) + taps[position, tap]).ravel()
+    shares = np.empty(len(taps), dtype=object)
+    shares[:] = [fmpq(1, int(n)) for n in counts]
+    coefficients = np.tile(exact_numbers.settled(shares)[position], planes)
+    found = ExactRows.from_entries((planes * len(taps), math.prod(shape)), rows, sources, coefficients)
+    return found, (batch, channels, *window.positions(axes))
 
 
-def average_all(value: AffineValue) -> None:
-    """Replace every channel by the mean of all its entries; the axes stay, with one entry each."""
-    rank = len(value.shape) - 2
-    if rank < 1:
-        raise InvalidNetwork(f"needs an input with at least 3 axes and gets shape {shape_text(value.shape)}")
-    ones, zeros = (1,) * rank, (0,) * rank
-    average(value, Window(value.shape[2:], ones, ones, zeros, zeros), count_padding=False)
+def groups_of_windows(shape: Sequence[int], window: Window, limits: ReaderLimits) -> tuple[IndexArray, tuple[int, ...]]:
+    """(windows, taps): the numbers of the entries in every window of every channel, -1 for padding; and the shape.
+
+    Raises:
+        InvalidNetwork: a window of padding alone, or shapes that do not fit.
+        UnsupportedModel: more entries than the limits accept.
+    """
+    batch, channels, axes = _split(shape, len(window.kernel))
+    taps = accepted_taps(window, axes, limits)
+    if not (taps >= 0).any(axis=1).all():
+        raise InvalidNetwork("has a window that lies in the padding, which has no greatest entry")
+    planes = batch * channels
+    limits.check_weights(planes * taps.size)
+    plane = np.arange(planes).reshape(-1, 1, 1)
+    groups = np.where(taps >= 0, plane * math.prod(axes) + taps, -1)
+    return groups.reshape(planes * len(taps), -1), (batch, channels, *window.positions(axes))
 
 
-def _split(value: AffineValue, rank: int) -> tuple[int, tuple[int, ...]]:
-    if len(value.shape) != rank + 2 or value.shape[0] != 1:
-        raise InvalidNetwork(
-            f"needs an input with a batch of one, channels and {rank} more axes and gets shape "
-            f"{shape_text(value.shape)}"
-        )
-    return value.shape[1], value.shape[2:]
+def accepted_taps(window: Window, axes: Sequence[int], limits: ReaderLimits) -> IndexArray:
+    """The taps of the window on these axes.
 
-
-def _accepted_taps(value: AffineValue, window: Window, axes: Sequence[int]) -> IndexArray:
+    Raises:
+        UnsupportedModel: more than the limits accept.
+    """
     positions = math.prod(window.positions(axes))
     entries = positions * math.prod(window.kernel)
-    if entries > value.limits.weights:
+    if entries > limits.weights:
         raise UnsupportedModel(
             f"has a window of {shape_text(window.kernel)} entries at {positions} positions; accepted are at most "
-            f"{value.limits.weights} entries together"
+            f"{limits.weights} entries together"
         )
     return window.taps(axes)
 
 
-def _reciprocals(counts: IndexArray) -> NDArray[np.object_]:
-    found = np.empty(len(counts), dtype=object)
-    found[:] = [Fraction(1, n) for n in counts.tolist()]
-    return found
+def transposed_taps(window: Window, axes: Sequence[int], axes_out: Sequence[int], limits: ReaderLimits) -> IndexArray:
+    """(entries of the value, taps): the flat index on `axes_out` that each tap adds to, -1 for what is cut off."""
+    if math.prod(axes) * math.prod(window.kernel) > limits.weights or math.prod(axes_out) > limits.weights:
+        raise UnsupportedModel(
+            f"has a window of {shape_text(window.kernel)} entries at {math.prod(axes)} positions; accepted are at most "
+            f"{limits.weights} entries together"
+        )
+    return window.taps(axes_out, axes)
+
+
+def _split(shape: Sequence[int], rank: int) -> tuple[int, int, tuple[int, ...]]:
+    if len(shape) != rank + 2:
+        raise InvalidNetwork(
+            f"needs an input with a batch, channels and {rank} more axes and gets shape {shape_text(shape)}"
+        )
+    return shape[0], shape[1], tuple(shape[2:])

@@ -1,52 +1,80 @@
-"""An ONNX file whose graph is made of affine operators and piecewise-linear activations.
+"""An ONNX file whose graph is made of affine and piecewise-linear operators.
 
-The file is only parsed, never run or handed to a runtime. Everything it declares (opset, domains, shapes, where a
-tensor lies) is checked here, so that what is accepted is exactly what `onnx_operators` understands.
+The file is only parsed, never run or handed to a runtime. Everything it declares (opsets, domains, shapes, where a
+tensor lies) is checked here, so that what is accepted is exactly what the operators understand.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from relucensus.errors import UnreadableModel, UnsupportedModel
+from relucensus.errors import AmbiguousModel, CensusError, InvalidRequest, UnreadableModel, UnsupportedModel
 from relucensus.readers.affine.value import AffineValue
-from relucensus.readers.limits import ReaderLimits, shape_text, shown
-from relucensus.readers.onnx.call import Call, label_of
-from relucensus.readers.onnx.constants import FOLDABLE
-from relucensus.readers.onnx.operators import OPERATORS
-from relucensus.readers.onnx.tensors import FLOAT_TYPES, refuse_external_data
-from relucensus.readers.onnx.walk import SHAPE, SUPPORTED, Walk
+from relucensus.readers.choices import Choices
+from relucensus.readers.data_files import DataFiles
+from relucensus.readers.limits import ReaderLimits, shown
+from relucensus.readers.onnx.functions import without_functions
+from relucensus.readers.onnx.inputs import are_columns, inputs_of, listed
+from relucensus.readers.onnx.operators.registry import STANDARD, SUPPORTED
+from relucensus.readers.onnx.stored_tensors import StoredTensors
+from relucensus.readers.onnx.tensors import Comparison, Constant, Indicator, LeftOff, Tensor
+from relucensus.readers.onnx.walk import Walk
 from relucensus.values.network import Network
 
-_OLDEST_OPSET: Final = 8
-_NODES_PER_LAYER: Final = 20
-_STANDARD: Final = ("", "ai.onnx")
-_MAXIMA: Final = ("MaxPool", "GlobalMaxPool")
+_OLDEST_OPSET: Final = 6
+_MOST_OUTPUTS: Final = 100
+_TRAINING: Final = "Dropout"
 
 
-def read_onnx(data: bytes, limits: ReaderLimits) -> tuple[Network, tuple[int, ...], list[str]]:
-    """The network, the declared shape of one input (a batch of one), and notes on how the file was understood.
+def read_onnx(
+    data: bytes, files: DataFiles, limits: ReaderLimits, choices: Choices
+) -> tuple[Network, tuple[int, ...], list[str]]:
+    """The network, the shape of one input (a batch of one), and notes on how the file was understood.
 
     Raises:
         UnreadableModel: not an ONNX file, or one that contradicts itself.
-        UnsupportedModel: an operator that is not supported (the first in graph order is named), external data, an
-            opset that is not known, a limit passed.
+        AmbiguousModel: a first axis of the input that is fixed and longer than 1.
+        UnsupportedModel: an operator, or a part of one, that is not read (it is named), an opset that is not known, a
+            limit passed.
         InvalidNetwork: shapes that do not fit, or weights that are not finite.
+        InvalidRequest: a choice about an input or output that does not exist.
     """
     model = _parsed(data)
-    opset = _opset(model)
+    _check_names(model.graph)
+    _refuse_foreign_parts(model, limits)
+    model = without_functions(model, limits)
+    try:
+        return _read(model, files, limits, choices)
+    except AmbiguousModel:
+        if not are_columns(model.graph):
+            raise
+        try:
+            _read(model, files, limits, replace(choices, batch_axis="first"))
+        except CensusError:
+            network, shape, notes = _read(model, files, limits, replace(choices, batch_axis="none"))
+            return network, shape, [*notes, "the input is a column of values, which its nodes do not treat as a batch"]
+        raise
+
+
+def _read(
+    model: Any, files: DataFiles, limits: ReaderLimits, choices: Choices
+) -> tuple[Network, tuple[int, ...], list[str]]:
     graph = model.graph
-    _refuse_foreign_parts(model, opset, limits)
-    name, shape, batch = _input(graph)
-    walk = Walk(graph, Call(None, (), opset, batch, limits))
-    value = walk.run(name, AffineValue(shape, limits))
-    notes = []
+    outputs = _outputs(graph, choices)
+    walk = Walk(graph, _opsets(model), StoredTensors(files, limits))
+    inputs = inputs_of(graph, walk.needed_names(outputs), choices, limits)
+    found = walk.run(inputs.tensors, outputs, inputs.batch)
+    whole, notes = _joined(found, outputs, graph)
     if walk.left_out:
         notes.append(f"nodes left out because the output does not depend on them: {walk.left_out}")
-    if batch > 1:
-        notes.append(f"the fixed batch of {batch} is read as a batch; one sample has {shape_text(shape[1:])} values")
-    return value.network(), shape, notes
+    dropouts = sum(node.op_type == _TRAINING for node in graph.node)
+    if dropouts:
+        notes.append(f"Dropout is the identity outside of training ({dropouts})")
+    return whole.network(), inputs.shape, [*inputs.notes, *walk.notes, *notes]
 
 
 def _parsed(data: bytes) -> Any:
@@ -65,40 +93,37 @@ def _parsed(data: bytes) -> Any:
     return model
 
 
-def _opset(model: Any) -> int:
+def _opsets(model: Any) -> Mapping[str, int]:
+    """The version of the operators of each domain; the standard one is named ''."""
     import onnx  # noqa: PLC0415
 
-    versions = [int(entry.version) for entry in model.opset_import if entry.domain in _STANDARD]
+    found: dict[str, int] = {}
+    for entry in model.opset_import:
+        domain = "" if entry.domain in STANDARD else str(entry.domain)
+        if found.setdefault(domain, int(entry.version)) != entry.version:
+            raise UnreadableModel(
+                f"the file names two versions of the operators of {shown(domain or 'ai.onnx')}: {found[domain]} and "
+                f"{entry.version}"
+            )
     newest = int(onnx.defs.onnx_opset_version())
-    if len(versions) != 1:
-        raise UnreadableModel(f"the file names {len(versions)} versions of the standard operators; needed is one")
-    if not _OLDEST_OPSET <= versions[0] <= newest:
+    if "" in found and not _OLDEST_OPSET <= found[""] <= newest:
         raise UnsupportedModel(
-            f"the file uses opset {versions[0]}; supported are {_OLDEST_OPSET} to {newest} "
+            f"the file uses opset {found['']}; supported are {_OLDEST_OPSET} to {newest} "
             "(onnx.version_converter.convert_version can change it)"
         )
-    return versions[0]
+    if not found:
+        raise UnreadableModel("the file does not say which version of the operators it means")
+    return found
 
 
-def _refuse_foreign_parts(model: Any, opset: int, limits: ReaderLimits) -> None:
+def _refuse_foreign_parts(model: Any, limits: ReaderLimits) -> None:
     graph = model.graph
-    _check_names(graph)
-    for tensor in graph.initializer:
-        refuse_external_data(tensor)
     twice = [name for name, times in Counter(tensor.name for tensor in graph.initializer).items() if times > 1]
     if twice:
         raise UnreadableModel(f"the file has two initializers named {shown(twice[0])}; it is damaged")
-    if len(graph.node) > _NODES_PER_LAYER * limits.layers:
-        raise UnsupportedModel(
-            f"the graph has {len(graph.node)} nodes; accepted are at most {_NODES_PER_LAYER * limits.layers}"
-        )
-    for node in graph.node:
-        if node.domain not in _STANDARD or node.op_type not in {*OPERATORS, *FOLDABLE, SHAPE}:
-            reason = " yet: it is a maximum of several values" if node.op_type in _MAXIMA else ""
-            raise UnsupportedModel(f"{label_of(node)} is not supported{reason}; {SUPPORTED}")
-        _check_form(node, opset)
+    if len(graph.node) > limits.nodes:
+        raise UnsupportedModel(f"the graph has {len(graph.node)} nodes; accepted are at most {limits.nodes}")
     parts = {
-        "local functions": model.functions,
         "training information": model.training_info,
         "sparse initializers": graph.sparse_initializer,
         "quantization annotations": graph.quantization_annotation,
@@ -106,23 +131,6 @@ def _refuse_foreign_parts(model: Any, opset: int, limits: ReaderLimits) -> None:
     for part, entries in parts.items():
         if len(entries):
             raise UnsupportedModel(f"the file has {part}, which are not supported; {SUPPORTED}")
-
-
-def _check_form(node: Any, opset: int) -> None:
-    """Refuse a node with inputs or attributes that its operator does not have in this opset."""
-    import onnx  # noqa: PLC0415
-
-    schema = onnx.defs.get_schema(node.op_type, opset)
-    names = Counter(attribute.name for attribute in node.attribute)
-    foreign = [name for name, times in names.items() if name not in schema.attributes or times > 1]
-    if foreign:
-        raise UnreadableModel(
-            f"{label_of(node)} has the attribute {shown(foreign[0])}, unknown to opset {opset} or twice"
-        )
-    if any(attribute.ref_attr_name for attribute in node.attribute):
-        raise UnreadableModel(f"{label_of(node)} has an attribute that refers to one of a function, and is in none")
-    if len(node.input) > schema.max_input:
-        raise UnreadableModel(f"{label_of(node)} has {len(node.input)} inputs; opset {opset} has {schema.max_input}")
 
 
 def _check_names(graph: Any) -> None:
@@ -136,33 +144,54 @@ def _check_names(graph: Any) -> None:
             raise UnreadableModel(f"the file has the name {shown(name)}, which is not UTF-8; it is damaged")
 
 
-def _input(graph: Any) -> tuple[str, tuple[int, ...], int]:
-    """Name of the input, shape of one sample with a batch of one, and the fixed batch size (1 without)."""
-    constants = {tensor.name for tensor in graph.initializer}
-    inputs = [entry for entry in graph.input if entry.name not in constants]
-    if len(inputs) != 1 or len(graph.output) != 1:
-        raise UnsupportedModel(
-            f"the graph has {len(inputs)} inputs ({_names(inputs)}) and {len(graph.output)} outputs "
-            f"({_names(graph.output)}); supported is one of each"
-        )
-    name = inputs[0].name
-    kind = inputs[0].type.tensor_type
-    if kind.elem_type not in FLOAT_TYPES:
-        raise UnsupportedModel(f"input {shown(name)} is not a tensor of floats; {', '.join(FLOAT_TYPES.values())}")
-    if not kind.HasField("shape") or not kind.shape.dim:
-        raise UnsupportedModel(f"input {shown(name)} has no shape; export the model with the shape of its input")
-    dims = kind.shape.dim
-    sizes = [dim.dim_value if dim.dim_value > 0 else None for dim in dims]
-    if None in sizes[1:] or sizes == [None]:
-        text = ", ".join(shown(dim.dim_param or "?") if dim.dim_value <= 0 else str(dim.dim_value) for dim in dims)
-        raise UnsupportedModel(
-            f"input {shown(name)} has the shape [{text}]; supported is at most one open dimension, the batch, in front"
-        )
-    first, *rest = sizes
-    batch = first if first is not None and rest else 1
-    shape = (1, *rest) if rest else (first,)
-    return name, tuple(int(n or 1) for n in shape), batch
+def _outputs(graph: Any, choices: Choices) -> list[str]:
+    """The names of the outputs that are read: all, or the one that was chosen."""
+    names = [str(entry.name) for entry in graph.output]
+    if choices.model_output is not None:
+        if choices.model_output not in names:
+            raise InvalidRequest(
+                f"model_output names {shown(choices.model_output)}; the graph has the outputs {listed(names)}"
+            )
+        return [choices.model_output]
+    if not 1 <= len(names) <= _MOST_OUTPUTS:
+        raise UnsupportedModel(f"the graph has {len(names)} outputs; accepted are 1 to {_MOST_OUTPUTS}")
+    return names
 
 
-def _names(entries: Any) -> str:
-    return ", ".join(shown(entry.name) for entry in list(entries)[:4]) or "none"
+def _joined(found: Sequence[Tensor], names: Sequence[str], graph: Any) -> tuple[AffineValue, list[str]]:
+    """All outputs side by side, each once, and what was left off or out."""
+    notes = [f"the last {operator} was left off" for operator in _operators_left_off(found)]
+    parts: dict[int, AffineValue] = {}
+    told = []
+    for tensor, name in zip(found, names, strict=True):
+        match tensor:
+            case AffineValue():
+                value = tensor
+            case LeftOff():
+                value = tensor.value
+            case Constant():
+                told.append(f"output {shown(name)} does not depend on the input and is left out")
+                continue
+            case Comparison() | Indicator():
+                raise UnsupportedModel(
+                    f"the output {shown(name)} is a truth value, which is not continuous; choose the output before it"
+                )
+        parts.setdefault(id(value.rows), value)
+    if not parts:
+        raise UnsupportedModel(f"the output {listed(names)} does not depend on the input; {SUPPORTED}")
+    if len(graph.output) > 1:
+        which = "taken" if len(names) < len(graph.output) else "side by side"
+        told.append(f"outputs {which}: {listed(names)} of {len(graph.output)}")
+    flat = []
+    for value in parts.values():
+        part = value.fork()
+        part.reshape((math.prod(part.shape),))
+        flat.append(part)
+    whole = flat[0]
+    if len(flat) > 1:
+        whole.concatenate(flat, 0)
+    return whole, [*notes, *told]
+
+
+def _operators_left_off(found: Sequence[Tensor]) -> list[str]:
+    return list(dict.fromkeys(tensor.operator for tensor in found if isinstance(tensor, LeftOff)))

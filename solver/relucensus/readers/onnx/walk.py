@@ -1,121 +1,271 @@
-"""The way through an ONNX graph, node by node in stored order, with the values that later nodes still need."""
+"""The way through an ONNX graph, node by node, with the tensors that later nodes still need."""
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
-
-import numpy as np
 
 from relucensus.errors import CensusError, UnreadableModel, UnsupportedModel
 from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.limits import shown
+from relucensus.readers.onnx.batch import check_samples_apart, refuse_batch
+from relucensus.readers.onnx.branches import branch_of
 from relucensus.readers.onnx.call import Call, label_of
-from relucensus.readers.onnx.constants import folded
-from relucensus.readers.onnx.operators import OPERATORS, applied
-from relucensus.readers.onnx.tensors import Constant, tensor_constant
+from relucensus.readers.onnx.forms import Form, Operator
+from relucensus.readers.onnx.operators.last import following
+from relucensus.readers.onnx.operators.registry import SUPPORTED, operator_named
+from relucensus.readers.onnx.stored_tensors import StoredTensors
+from relucensus.readers.onnx.tensors import Constant, Tensor, values_in
 
-SHAPE: Final = "Shape"
-SUPPORTED: Final = f"supported are {', '.join(OPERATORS)} and constants, with weights that do not depend on the input"
+_MOST_BRANCHES: Final = 1000
+_IF: Final = "If"
 
 
 class Walk:
-    """Follows the values through the graph; each is dropped when no later node needs it."""
+    """Follows the tensors through the graph; each is dropped when no later node needs it."""
 
-    def __init__(self, graph: Any, template: Call) -> None:
-        """`template` says what is common to all nodes: opset, batch and limits."""
-        self._graph = graph
-        self._template = template
-        self._stored = {tensor.name: tensor for tensor in graph.initializer}
-        self._constants: dict[str, Constant] = {}
+    def __init__(self, graph: Any, opsets: Mapping[str, int], stored: StoredTensors) -> None:
+        """`opsets` are the versions of the operators by domain."""
+        self._opsets = opsets
+        self._batch = 1
+        self.left_out = 0
+        self._stored = stored
+        self._initializers = {tensor.name: tensor for tensor in graph.initializer}
         self._computed = 0
-        self._values: dict[str, AffineValue] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._output = str(graph.output[0].name)
-        self._needed = _needed_nodes(graph, self._output)
-        self._last_use = {self._output: len(graph.node)}
-        for i in reversed(sorted(self._needed)):
-            for name in graph.node[i].input if graph.node[i].op_type != SHAPE else ():
-                self._last_use.setdefault(name, i)
+        self._branches = 0
+        self._tensors: dict[str, Tensor] = {}
+        self._nodes = in_order(graph.node)
+        self.notes: Counter[str] = Counter()
 
-    @property
-    def left_out(self) -> int:
-        """How many nodes the output does not depend on."""
-        return len(self._graph.node) - len(self._needed)
+    def needed_names(self, outputs: Sequence[str]) -> set[str]:
+        """The names that these outputs depend on."""
+        return needed(self._nodes, outputs)[1]
 
-    def run(self, name: str, value: AffineValue) -> AffineValue:
-        """The value of the output, given the name and value of the input."""
-        self._values[name], self._shapes[name] = value, value.shape
-        for position, node in enumerate(self._graph.node):
-            try:
+    def run(self, inputs: Mapping[str, Tensor], outputs: Sequence[str], batch: int) -> list[Tensor]:
+        """The tensors with these names, given those of the inputs; `batch` is their fixed batch size, or 1."""
+        self._batch = batch
+        self._tensors |= inputs
+        kept, _ = needed(self._nodes, outputs)
+        self.left_out = len(self._nodes) - len(kept)
+        self._nodes = [self._nodes[i] for i in kept]
+        self._last_use = last_uses(self._nodes, outputs)
+        position = 0
+        while position < len(self._nodes):
+            node = self._nodes[position]
+            with _named(node):
+                if node.op_type == _IF and node.domain in ("", "ai.onnx"):
+                    self._splice(position, node, outputs)
+                    continue
                 self._visit(position, node)
-            except CensusError as error:
-                label = label_of(node)
-                text = str(error)
-                raise type(error)(text if text.startswith(label) else f"{label}: {text}") from None
-        if self._output not in self._values:
-            computed = "does not depend on the input" if self._is_constant(self._output) else "is computed by no node"
-            raise UnsupportedModel(f"the output {shown(self._output)} {computed}; {SUPPORTED}")
-        return self._values[self._output]
+            position += 1
+        return [self._resolved(None, name) for name in outputs]  # type: ignore[misc]
 
     def _visit(self, position: int, node: Any) -> None:
-        name = self._new_output(node)
-        if position not in self._needed:
-            self._shapes[name] = ()
-            return
-        if node.op_type == SHAPE and len(node.input) == 1 and node.input[0] in self._shapes:
-            self._define(name, np.array(self._declared_shape(node.input[0]), dtype=np.int64))
-            return
-        inputs = tuple(self._resolved(node, entry) for entry in node.input)
-        template = self._template
-        call = Call(node, inputs, template.opset, template.batch, template.limits)
-        if not call.values:
-            self._define(name, folded(call))
-            return
-        if node.op_type not in OPERATORS:
-            call.refuse(f"computes with the network's value; {SUPPORTED}")
-        kept = [value for other, value in self._values.items() if self._last_use.get(other, -1) > position]
-        found = applied(call, kept)
-        self._values[name], self._shapes[name] = found, found.shape
-        self._values = {other: one for other, one in self._values.items() if self._last_use.get(other, -1) > position}
-        self._template.limits.check_weights(sum(one.weights for one in self._values.values()))
+        operator, version, form = self._form(node)
+        for name in node.output:
+            if name and (name in self._tensors or name in self._initializers):
+                raise UnreadableModel(f"{label_of(node)} computes {shown(name)}, which is no new name")
+        inputs = tuple(self._resolved(node, name) for name in node.input)
+        later = [tensor for name, tensor in self._tensors.items() if self._last_use.get(name, -1) > position]
+        kept = tuple(value for tensor in later for value in values_in(tensor))
+        call = Call(node, form, version, inputs, kept, self._batch, self._stored)
+        found = self._applied(operator, call)
+        for name, tensor in zip(node.output, found, strict=False):
+            if name and tensor is not None:
+                self._define(name, tensor)
+        for name in list(node.output)[len(found) :]:
+            if name in self._last_use:
+                call.refuse(f"gives {shown(name)}, an output that is not read")
+        self._tensors = {
+            name: tensor for name, tensor in self._tensors.items() if self._last_use.get(name, -1) > position
+        }
+        values = [value for tensor in self._tensors.values() for value in values_in(tensor)]
+        self._stored.limits.check_weights(sum(value.weights for value in values))
 
-    def _declared_shape(self, name: str) -> list[int]:
-        first, *rest = self._shapes[name] or (1,)
-        return [self._template.batch if self._template.batch > 1 else first, *rest]
+    def _applied(self, operator: Operator, call: Call) -> tuple[Tensor | None, ...]:
+        off = following(call)
+        if off is not None:
+            return off
+        mixing = self._batch > 1 and any(isinstance(entry, AffineValue) for entry in call.inputs)
+        if mixing:
+            check_samples_apart(call)
+        found = operator.apply(call)
+        found = found if isinstance(found, tuple) else (found,)
+        if mixing and any(isinstance(one, AffineValue) and one.shape[:1] != (1,) for one in found):
+            refuse_batch(call)
+        return found
 
-    def _resolved(self, node: Any, name: str) -> Constant | AffineValue | None:
+    def _form(self, node: Any) -> tuple[Operator, int, Form]:
+        """The operator, the version of it that the file means, and what of that version is looked at."""
+        operator = operator_named(node.domain, node.op_type)
+        if operator is None:
+            raise UnsupportedModel(f"{label_of(node)} is not supported; {SUPPORTED}")
+        domain = "" if node.domain in ("", "ai.onnx") else node.domain
+        if domain not in self._opsets:
+            raise UnreadableModel(f"{label_of(node)} is of a domain that the file does not import")
+        version = version_of(operator.domain, node.op_type, self._opsets[domain])
+        form = operator.forms.get(version)
+        if form is None:
+            known = ", ".join(str(n) for n in operator.forms)
+            raise UnsupportedModel(
+                f"{label_of(node)} is version {version} of the operator, in opset {self._opsets[domain]}; read are "
+                f"versions {known} (onnx.version_converter.convert_version can change it)"
+            )
+        _check_form(node, form, self._opsets[domain])
+        return operator, version, form
+
+    def _resolved(self, node: Any, name: str) -> Tensor | None:
         if not name:
             return None
-        if name in self._values:
-            return self._values[name]
-        if name in self._stored and name not in self._constants:
-            self._constants[name] = tensor_constant(self._stored[name], self._template.limits)
-        if name not in self._constants:
-            raise UnreadableModel(f"{label_of(node)} uses {shown(name)}, which no node before it computes")
-        return self._constants[name]
+        if name in self._tensors:
+            return self._tensors[name]
+        if name in self._initializers:
+            self._tensors[name] = self._stored.constant(self._initializers[name])
+            return self._tensors[name]
+        where = f"{label_of(node)} uses {shown(name)}" if node is not None else f"the output {shown(name)}"
+        raise UnreadableModel(f"{where}{', which' if node is not None else ''} is computed by no node")
 
-    def _define(self, name: str, entries: Constant) -> None:
-        self._computed += entries.size
-        self._template.limits.check_weights(self._computed)
-        self._constants[name] = entries
+    def _define(self, name: str, tensor: Tensor) -> None:
+        if isinstance(tensor, Constant):
+            self._computed += tensor.size
+            self._stored.limits.check_weights(self._computed)
+        self._tensors[name] = tensor
 
-    def _new_output(self, node: Any) -> str:
-        name = node.output[0] if node.output else ""
-        if not name or name in self._shapes or self._is_constant(name):
-            raise UnreadableModel(f"{label_of(node)} computes {shown(name)}, which is no new name")
-        return str(name)
+    def _splice(self, position: int, node: Any, outputs: Sequence[str]) -> None:
+        """Put the nodes of the branch that an If takes into its place."""
+        self._branches += 1
+        condition = self._resolved(node, node.input[0] if node.input else "")
+        if not isinstance(condition, Constant) or condition.size != 1:
+            raise UnsupportedModel(
+                f"{label_of(node)} branches on a value that depends on the network's input; supported is a constant"
+            )
+        if self._branches > _MOST_BRANCHES:
+            raise UnsupportedModel(f"the graph takes more than {_MOST_BRANCHES} branches of If")
+        branch, initializers = branch_of(node, bool(condition.entries.ravel()[0]), self._branches)
+        self._initializers |= initializers
+        rest = [*in_order(branch), *self._nodes[position + 1 :]]
+        if len(rest) > self._stored.limits.nodes:
+            raise UnsupportedModel(f"the graph has more than {self._stored.limits.nodes} nodes")
+        kept, _ = needed(rest, outputs)
+        self._nodes[position:] = [rest[i] for i in kept]
+        self._last_use = last_uses(self._nodes, outputs)
+        self.notes["If: a branch is chosen by a constant"] += 1
 
-    def _is_constant(self, name: str) -> bool:
-        return name in self._stored or name in self._constants
+
+class _named:  # noqa: N801 - a context that reads as a phrase
+    """Says of which node an error speaks, where the error does not."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+
+    def __enter__(self) -> None:
+        """Nothing."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Put the name of the node in front of the error's text."""
+        if isinstance(error, CensusError):
+            label = label_of(self._node)
+            text = str(error)
+            if not text.startswith(label):
+                error.args = (f"{label}: {text}",)
 
 
-def _needed_nodes(graph: Any, output: str) -> set[int]:
-    """The positions of the nodes that the output depends on."""
-    names = {output}
-    needed = set()
-    for position in reversed(range(len(graph.node))):
-        node = graph.node[position]
-        if node.output and node.output[0] in names:
-            needed.add(position)
-            names.update(node.input)
-    return needed
+def in_order(nodes: Sequence[Any]) -> list[Any]:
+    """The nodes so that each stands behind those that it uses, as near to the given order as that allows.
+
+    Raises:
+        UnreadableModel: two nodes compute one name, or nodes use each other in a circle.
+    """
+    maker = _makers(nodes)
+    sources = [{maker[name] for name in used_by(node) if name in maker} for node in nodes]
+    users: list[list[int]] = [[] for _ in nodes]
+    for i, found in enumerate(sources):
+        for source in found:
+            users[source].append(i)
+    waiting = [len(found) for found in sources]
+    ready = [i for i, count in enumerate(waiting) if not count]
+    heapq.heapify(ready)
+    order = []
+    while ready:
+        i = heapq.heappop(ready)
+        order.append(nodes[i])
+        for user in users[i]:
+            waiting[user] -= 1
+            if not waiting[user]:
+                heapq.heappush(ready, user)
+    if len(order) < len(nodes):
+        stuck = next(node for node, count in zip(nodes, waiting, strict=True) if count)
+        raise UnreadableModel(f"{label_of(stuck)} depends on its own result")
+    return order
+
+
+def _makers(nodes: Sequence[Any]) -> dict[str, int]:
+    """The place of the node that computes each name."""
+    found: dict[str, int] = {}
+    for i, node in enumerate(nodes):
+        for name in filter(None, node.output):
+            if name in found:
+                raise UnreadableModel(f"{label_of(node)} computes {shown(name)}, which is no new name")
+            found[name] = i
+    return found
+
+
+def used_by(node: Any) -> Iterator[str]:
+    """The names that a node uses, those within the branches of an If included."""
+    yield from (name for name in node.input if name)
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            for inner in attribute.g.node:
+                yield from used_by(inner)
+            yield from (entry.name for entry in attribute.g.output)
+
+
+def needed(nodes: Sequence[Any], outputs: Sequence[str]) -> tuple[list[int], set[str]]:
+    """The places of the nodes that the outputs depend on, in order, and the names that these use."""
+    names = set(outputs)
+    found = []
+    for i in reversed(range(len(nodes))):
+        if any(name in names for name in nodes[i].output if name):
+            found.append(i)
+            names.update(used_by(nodes[i]))
+    return found[::-1], names
+
+
+def last_uses(nodes: Sequence[Any], outputs: Sequence[str]) -> dict[str, int]:
+    """The place of the last node that uses each name; the outputs are used behind the last one."""
+    found = {name: i for i, node in enumerate(nodes) for name in used_by(node)}
+    return found | dict.fromkeys(outputs, len(nodes))
+
+
+def version_of(domain: str, name: str, opset: int) -> int:
+    """The version of an operator that an opset has; 1 for what the onnx package does not know."""
+    import onnx  # noqa: PLC0415 - only an ONNX file needs it
+
+    try:
+        return int(onnx.defs.get_schema(name, opset, domain).since_version)
+    except onnx.defs.SchemaError:
+        if domain == "":
+            raise UnreadableModel(f"opset {opset} has no operator {shown(name)}") from None
+        return 1
+
+
+def _check_form(node: Any, form: Form, opset: int) -> None:
+    """Refuse a node with inputs or attributes that are not looked at."""
+    names = Counter(attribute.name for attribute in node.attribute)
+    foreign = [name for name, times in names.items() if name not in form.attributes or times > 1]
+    if foreign:
+        known = ", ".join(sorted(form.attributes)) or "none"
+        raise UnsupportedModel(
+            f"{label_of(node)} has the attribute {shown(foreign[0])}, which is not read, or twice; read in opset "
+            f"{opset} are {known}"
+        )
+    if any(attribute.ref_attr_name for attribute in node.attribute):
+        raise UnreadableModel(f"{label_of(node)} has an attribute that refers to one of a function, and is in none")
+    beyond = [name for i, name in enumerate(node.input) if name and form.name_of_input(i) is None]
+    if beyond:
+        raise UnsupportedModel(
+            f"{label_of(node)} has the input {shown(beyond[0])}, which is not read; read in opset {opset} are "
+            f"{len(form.inputs)} inputs ({', '.join(form.inputs)})"
+        )

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from relucensus.errors import InvalidNetwork, UnsupportedModel
 from relucensus.readers.affine.normalisation import folded_normalisation
-from relucensus.readers.affine.steps import exact_array
 from relucensus.readers.affine.value import AffineValue
-from relucensus.readers.affine.window import Window, average, convolve, same_padding
+from relucensus.readers.affine.window import Window, averages, convolution, same_padding
 from relucensus.readers.limits import ReaderLimits
 from relucensus.values.activation import RELU, clip, leaky_relu
 from relucensus.values.network import Network
@@ -108,7 +107,8 @@ def _convolution(path: str, module: Any, value: AffineValue) -> None:
     else:
         before = after = (0,) * rank if module.padding == "valid" else tuple(module.padding)
     weight = _array(f"{path}.weight", module.weight)
-    convolve(value, weight, module.groups, Window(kernel, strides, dilations, before, after))
+    window = Window(kernel, strides, dilations, before, after)
+    value.combine(*convolution(value.shape, weight, module.groups, window, value.limits))
     if module.bias is not None:
         value.shift(_array(f"{path}.bias", module.bias).reshape(-1, *(1,) * rank))
 
@@ -125,7 +125,8 @@ def _average_pool(path: str, module: Any, value: AffineValue) -> None:
     window = Window(kernel, spread(module.stride), (1,) * rank, padding, padding)
     if module.ceil_mode and any(window.rests(value.shape[2:])):
         _refuse(path, module, "with ceil_mode=True and windows that do not fit evenly; supported is ceil_mode=False")
-    average(value, window, count_padding=bool(module.count_include_pad))
+    counted = bool(module.count_include_pad)
+    value.combine(*averages(value.shape, window, value.limits, count_padding=counted))
 
 
 def _batch_norm(path: str, module: Any, value: AffineValue) -> None:
@@ -142,7 +143,7 @@ def _batch_norm(path: str, module: Any, value: AffineValue) -> None:
 
     factors, offsets = folded_normalisation((scale, bias), (mean, variance), float(module.eps), fail)
     axes = (-1, *(1,) * (len(value.shape) - 2))
-    value.scale(exact_array(factors.reshape(axes)))
+    value.scale(factors.reshape(axes))
     value.shift(offsets.reshape(axes))
 
 

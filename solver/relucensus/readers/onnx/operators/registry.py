@@ -1,0 +1,51 @@
+"""All operators that are read, by domain and name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relucensus.readers.onnx.forms import Operator
+from relucensus.readers.onnx.operators import (
+    activations,
+    choosing,
+    constants,
+    elementwise,
+    last,
+    layout,
+    maxima,
+    products,
+    quantisation,
+    resizing,
+    sums,
+    windows,
+)
+
+STANDARD: Final = ("", "ai.onnx")
+
+_FAMILIES: Final = (
+    activations,
+    choosing,
+    constants,
+    elementwise,
+    last,
+    layout,
+    maxima,
+    products,
+    quantisation,
+    resizing,
+    sums,
+    windows,
+)
+
+OPERATORS: Final[dict[tuple[str, str], Operator]] = {
+    (operator.domain, name): operator for family in _FAMILIES for name, operator in family.OPERATORS.items()
+}
+
+SUPPORTED: Final = (
+    "supported are affine and piecewise-linear operators with constant weights; docs/uploads.md lists them"
+)
+
+
+def operator_named(domain: str, name: str) -> Operator | None:
+    """The operator, None if it is not read."""
+    return OPERATORS.get(("" if domain in STANDARD else domain, name))
