@@ -102,7 +102,7 @@ def test_an_output_that_does_not_depend_on_the_input_is_refused() -> None:
     assert "the output 'z' is computed by no node" in refusal(two, UnreadableModel)
 
 
-@pytest.mark.parametrize("shape", [("N", "M"), (1, None), ("N",), None, ()])
+@pytest.mark.parametrize("shape", [("N", "M"), (1, None), ("N",), None])
 def test_an_input_whose_size_is_open_is_refused(shape: Any) -> None:
     assert "shape" in refusal(model(MLP, shape=shape), UnsupportedModel)
 

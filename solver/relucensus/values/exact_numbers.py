@@ -7,7 +7,7 @@ from their bits; everything else is computed with rationals. So no result depend
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 from flint import fmpq
@@ -94,8 +94,8 @@ def product(first: Numbers, second: Numbers) -> Numbers:
     if are_floats(first) and are_floats(second):
         a, b = np.broadcast_arrays(first, second)
         if _have_exact_products(np.ascontiguousarray(a).ravel(), np.ascontiguousarray(b).ravel()):
-            return cast(Numbers, a * b)
-    return settled(rationals(first) * rationals(second))
+            return np.asarray(a * b)
+    return settled(_objects(rationals(first) * rationals(second)))
 
 
 def total(first: Numbers, second: Numbers, sign: int = 1) -> Numbers:
@@ -105,12 +105,12 @@ def total(first: Numbers, second: Numbers, sign: int = 1) -> Numbers:
             return np.broadcast_to(first, np.broadcast_shapes(first.shape, second.shape)).copy()
         if not first.any():
             return np.broadcast_to(sign * second, np.broadcast_shapes(first.shape, second.shape)).copy()
-    return settled(rationals(first) + rationals(second) * sign)
+    return settled(_objects(rationals(first) + rationals(second) * sign))
 
 
 def reciprocal(numbers: Numbers) -> Numbers:
     """One over every entry; none may be zero."""
-    return settled(_ONE / rationals(numbers))
+    return settled(_objects(_ONE / rationals(numbers)))
 
 
 def sums_of_runs(numbers: Numbers, starts: Ints) -> Numbers:
@@ -123,7 +123,7 @@ def sums_of_runs(numbers: Numbers, starts: Ints) -> Numbers:
 def nonzero(numbers: Numbers) -> NDArray[np.bool_]:
     """Which entries are not zero."""
     if are_floats(numbers):
-        return cast(NDArray[np.bool_], numbers != 0)
+        return np.asarray(numbers != 0)
     return np.array([x != 0 for x in numbers.ravel().tolist()], dtype=np.bool_).reshape(numbers.shape)
 
 
@@ -140,6 +140,11 @@ def decoded(floats: NDArray[np.float64]) -> tuple[Ints, Ints]:
     exponents = np.where(mantissas > 0, np.maximum(power, 1) - _BIAS + shifts, 0)
     mantissas = mantissas >> shifts
     return np.where(bits < 0, -mantissas, mantissas), exponents
+
+
+def _objects(numbers: Any) -> Numbers:
+    """The numbers as an array; numpy gives a bare one for arrays without axes."""
+    return np.asarray(numbers, dtype=object)
 
 
 def _trailing_zeros(integers: Ints) -> Ints:

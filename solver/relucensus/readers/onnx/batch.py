@@ -5,46 +5,99 @@ Throughout: a value stands for one sample, its first axis has one entry before a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.onnx.call import Call
 
 _ENTRY_BY_ENTRY: Final = frozenset(
-    "Abs Cast CastLike Clip Dropout HardSigmoid Identity LeakyRelu Neg Not Relu Shrink Sigmoid Softmax LogSoftmax Tanh "
-    "ThresholdedRelu Conv ConvTranspose AveragePool MaxPool GlobalAveragePool GlobalMaxPool BatchNormalization Shape "
-    "Scaler".split()
+    "Abs Cast CastLike Clip Dropout HardSigmoid Identity LeakyRelu Neg Not Relu Shrink Sigmoid Tanh ThresholdedRelu "
+    "Conv ConvTranspose AveragePool MaxPool GlobalAveragePool GlobalMaxPool BatchNormalization Shape Scaler "
+    "DepthToSpace SpaceToDepth Resize Upsample".split()
 )
-_BROADCASTING: Final = frozenset("Add Sub Mul Div Sum Mean Max Min PRelu Greater Less Where".split())
+_BROADCASTING: Final = frozenset(
+    "Add Sub Mul Div Sum Mean Max Min PRelu Greater GreaterOrEqual Less LessOrEqual Where".split()
+)
+_ALONG_AN_AXIS: Final = {"Concat": 0, "Gather": 0, "Split": 0, "Softmax": 1, "LogSoftmax": 1, "ArgMax": 0}
+_ALONG_AXES: Final = frozenset("ReduceSum ReduceMean ReduceMax ReduceMin ReduceL1 Squeeze Unsqueeze Slice".split())
 
 
 def check_samples_apart(call: Call) -> None:
     """Refuse a node of which it is not certain that it treats the samples of the batch one by one."""
     values = [entry for entry in call.inputs if isinstance(entry, AffineValue)]
-    rank = len(values[0].shape)
-    match call.op_type:
-        case "Flatten":
-            apart = call.whole("axis", 1) in (1, 1 - rank)
-        case "Reshape":
-            apart = (call.integers("shape") or [])[:1] in ([call.batch], [0], [-1])
-        case "Transpose":
-            apart = (call.numbers("perm") or [rank])[:1] == [0]
-        case "Squeeze" | "Unsqueeze":
-            given = call.integers("axes")
-            apart = given is not None and all(axis > 0 for axis in given)
-        case "Concat":
-            apart = call.whole("axis", 0) not in (0, -rank)
-        case "MatMul":
-            apart = isinstance(call.inputs[0], AffineValue) or rank >= 3
-        case "Gemm":
-            apart = isinstance(call.inputs[0], AffineValue) and not call.whole("transA", 0)
-        case _ if call.op_type in _BROADCASTING:
-            apart = all(len(entry.shape) <= rank for entry in call.inputs if entry is not None)
-            apart = apart and len({len(value.shape) for value in values}) == 1
-        case _:
-            apart = call.op_type in _ENTRY_BY_ENTRY
-    if not apart:
+    if not _apart(call, len(values[0].shape), values):
         refuse_batch(call)
+
+
+def _apart(call: Call, rank: int, values: list[AffineValue]) -> bool:
+    kind = call.op_type
+    if kind in _OWN_RULES:
+        return _OWN_RULES[kind](call, rank)
+    if kind in _ALONG_AN_AXIS:
+        return call.whole("axis", _ALONG_AN_AXIS[kind]) not in (0, -rank)
+    if kind in _ALONG_AXES:
+        axes = call.integers("axes")
+        inner = all(axis not in (0, -rank) for axis in axes or ())
+        return bool(axes) and inner and (kind != "Unsqueeze" or _after(axes))
+    if kind in _BROADCASTING:
+        small = all(len(entry.shape) <= rank for entry in call.inputs if entry is not None)
+        return small and len({len(value.shape) for value in values}) == 1
+    return kind in _ENTRY_BY_ENTRY
+
+
+def _after(axes: list[int] | None) -> bool:
+    return all(axis > 0 for axis in axes or ())
+
+
+def _flatten(call: Call, rank: int) -> bool:
+    return call.whole("axis", 1) in (1, 1 - rank)
+
+
+def _reshape(call: Call, _rank: int) -> bool:
+    return (call.integers("shape") or [])[:1] in ([call.batch], [0], [-1])
+
+
+def _transpose(call: Call, rank: int) -> bool:
+    return (call.numbers("perm") or [rank])[:1] == [0]
+
+
+def _matmul(call: Call, rank: int) -> bool:
+    return isinstance(call.inputs[0], AffineValue) or rank >= 3
+
+
+def _gemm(call: Call, _rank: int) -> bool:
+    return isinstance(call.inputs[0], AffineValue) and not call.whole("transA", 0)
+
+
+def _pad(call: Call, rank: int) -> bool:
+    pads = call.integers("pads") or []
+    return call.given("axes") is None and len(pads) == 2 * rank and not pads[0] and not pads[rank]
+
+
+def _tile(call: Call, _rank: int) -> bool:
+    return (call.integers("repeats") or [])[:1] == [1]
+
+
+def _cumsum(call: Call, rank: int) -> bool:
+    return int(call.constant("axis").entries.ravel()[:1].sum()) not in (0, -rank)
+
+
+def _trilu(_call: Call, rank: int) -> bool:
+    return rank > 2
+
+
+_OWN_RULES: Final[dict[str, Callable[[Call, int], bool]]] = {
+    "CumSum": _cumsum,
+    "Flatten": _flatten,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "Pad": _pad,
+    "Reshape": _reshape,
+    "Tile": _tile,
+    "Transpose": _transpose,
+    "Trilu": _trilu,
+}
 
 
 def refuse_batch(call: Call) -> NoReturn:

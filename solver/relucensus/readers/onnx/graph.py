@@ -159,16 +159,16 @@ def _outputs(graph: Any, choices: Choices) -> list[str]:
 
 
 def _joined(found: Sequence[Tensor], names: Sequence[str], graph: Any) -> tuple[AffineValue, list[str]]:
-    """All outputs side by side, each once, and what was left off or out."""
+    """All outputs side by side, what labels and scores are made of once; and what was left off or out."""
     notes = [f"the last {operator} was left off" for operator in _operators_left_off(found)]
-    parts: dict[int, AffineValue] = {}
+    parts: dict[object, AffineValue] = {}
     told = []
     for tensor, name in zip(found, names, strict=True):
         match tensor:
             case AffineValue():
-                value = tensor
+                parts[name] = tensor
             case LeftOff():
-                value = tensor.value
+                parts.setdefault(id(tensor.value.rows), tensor.value)
             case Constant():
                 told.append(f"output {shown(name)} does not depend on the input and is left out")
                 continue
@@ -176,7 +176,6 @@ def _joined(found: Sequence[Tensor], names: Sequence[str], graph: Any) -> tuple[
                 raise UnsupportedModel(
                     f"the output {shown(name)} is a truth value, which is not continuous; choose the output before it"
                 )
-        parts.setdefault(id(value.rows), value)
     if not parts:
         raise UnsupportedModel(f"the output {listed(names)} does not depend on the input; {SUPPORTED}")
     if len(graph.output) > 1:

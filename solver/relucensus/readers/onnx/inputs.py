@@ -110,7 +110,7 @@ def _shape(entry: Any) -> list[int | None]:
             f"input {shown(name)} is not a tensor of floats ({', '.join(FLOAT_TYPES.values())}); fix it with "
             f"model_input (--model-input {name}=VALUES)"
         )
-    if not kind.HasField("shape") or not kind.shape.dim:
+    if not kind.HasField("shape"):
         raise UnsupportedModel(f"input {shown(name)} has no shape; export the model with the shape of its input")
     dims = kind.shape.dim
     sizes = [dim.dim_value if dim.dim_value > 0 else None for dim in dims]
@@ -146,6 +146,8 @@ def _batch(names: Sequence[str], shapes: Sequence[Sequence[int | None]], choices
 
 def _sample(name: str, shape: Sequence[int | None], batch: int) -> tuple[int, ...]:
     """The shape with one sample in place of a batch."""
+    if not shape:
+        return ()
     first, *rest = shape
     if batch > 1 and len(shape) < 2:
         raise UnsupportedModel(f"input {shown(name)} has one axis, and so no batch beside the others' batch of {batch}")

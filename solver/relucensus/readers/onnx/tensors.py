@@ -234,7 +234,7 @@ def _picked(entries: NDArray[Any], positions: Ints) -> NDArray[Any]:
     if not flat.size:
         found = np.zeros(positions.shape, dtype=entries.dtype)
     else:
-        found = flat[np.where(inside, positions, 0)]
+        found = np.asarray(flat[np.where(inside, positions, 0)], dtype=entries.dtype)
     if not inside.all():
         found[~inside] = fmpq(0) if entries.dtype == object else 0
     return found

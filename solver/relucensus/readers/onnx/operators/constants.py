@@ -7,7 +7,7 @@ types round as they are defined.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from relucensus.values import exact_numbers
 
 _LITERALS: Final = ("value_float", "value_floats", "value_int", "value_ints")
 _MOST_BITS: Final = 4096
+_NEAR: Final = Fraction(1, 10**5)
 
 
 def _constant(call: Call) -> Tensor:
@@ -133,7 +134,9 @@ def _rounded_to(call: Call, constant: Constant, kind: str) -> Constant:
     if kind == "bool":
         return Constant(numbers != 0, kind)
     low, high = RANGES[kind]
-    entries = [int(exact_numbers.fraction(x)) for x in call.finite(constant, "input").ravel().tolist()]
+    exact = [exact_numbers.fraction(x) for x in call.finite(constant, "input").ravel().tolist()]
+    check_apart(call, exact, Fraction(0))
+    entries = [int(x) for x in exact]
     if any(not low <= n <= high for n in entries):
         call.refuse(f"converts a constant to {kind}, which cannot hold it")
     return Constant(np.array(entries, dtype=np.int64).reshape(constant.shape), kind)
@@ -201,15 +204,31 @@ def _reciprocal(call: Call) -> Tensor:
     return constant.with_entries(exact_numbers.reciprocal(numbers))
 
 
-def _whole(function: Callable[[Fraction], int]) -> Callable[[Call], Tensor]:
+def _whole(function: Callable[[Fraction], int], turn: Fraction | None = None) -> Callable[[Call], Tensor]:
+    """A function of constants that jumps where a number is whole or, with `turn`, that far beside whole numbers."""
+
     def apply(call: Call) -> Tensor:
         (constant,) = _only_constants(call)
         numbers = call.finite(constant, "X")
-        found = [Fraction(function(exact_numbers.fraction(x))) for x in numbers.ravel().tolist()]
+        exact = [exact_numbers.fraction(x) for x in numbers.ravel().tolist()]
+        if turn is not None:
+            check_apart(call, exact, turn, ties=turn != 0)
+        found = [Fraction(function(x)) for x in exact]
         entries = exact_numbers.of_fractions(found).reshape(numbers.shape)
         return constant.with_entries(entries if constant.is_float else exact_numbers.rounded(entries).astype(np.int64))
 
     return apply
+
+
+def check_apart(call: Call, numbers: Sequence[Fraction], turn: Fraction, *, ties: bool = False) -> None:
+    """Refuse numbers so near a jump that a computation in floats could come to lie on its other side.
+
+    The jumps are `turn` beside whole numbers; a number that lies on one is refused with `ties` only.
+    """
+    for x in numbers:
+        apart = min((x - turn) % 1, (turn - x) % 1)
+        if (apart or ties) and apart < _NEAR * max(Fraction(1), abs(x)):
+            call.refuse(f"rounds {float(x):.9g}, so near to where the result jumps that rounding errors would decide")
 
 
 def _sign(x: Fraction) -> int:
@@ -256,21 +275,21 @@ OPERATORS: Final[dict[str, Operator]] = {
             (24, 25): "input target_type ; round_mode saturate",
         },
     ),
-    "Ceil": operator(_whole(math.ceil), _X),
+    "Ceil": operator(_whole(math.ceil, Fraction(0)), _X),
     "Constant": operator(_constant, {(1, 9, 11): "; value", (12, 13, 19, 21, 23, 24, 25): _LITERAL_FORM}),
     "ConstantOfShape": operator(_constant_of_shape, {(9, 20, 21, 23, 24, 25): "input ; value"}),
     "Cos": operator(_in_floats(np.cos), {(7, 22): "input ;"}),
     "Erf": operator(_in_floats(_erf), {(9, 13): "input ;"}),
     "Exp": operator(_in_floats(np.exp), _INPUT),
     "EyeLike": operator(_eye, {(9, 22): "input ; dtype k"}),
-    "Floor": operator(_whole(math.floor), _X),
+    "Floor": operator(_whole(math.floor, Fraction(0)), _X),
     "Log": operator(_in_floats(np.log), _INPUT),
     "Mod": operator(_remainder, {(10, 13, 28): "A B ; fmod"}),
     "Or": operator(_logical(np.logical_or), _LOGIC),
     "Pow": operator(_power, {(7, 12, 13, 15): "X Y ;"}),
-    "Range": operator(_range, {(11,): "start limit delta ;"}),
+    "Range": operator(_range, {(11,): "start limit delta ;", (27,): "start limit delta ; stash_type"}),
     "Reciprocal": operator(_reciprocal, _X),
-    "Round": operator(_whole(round), {(11, 22): "X ;"}),
+    "Round": operator(_whole(round, Fraction(1, 2)), {(11, 22): "X ;"}),
     "Sign": operator(_whole(_sign), {(9, 13): "input ;"}),
     "Sin": operator(_in_floats(np.sin), {(7, 22): "input ;"}),
     "Softplus": operator(_in_floats(lambda x: np.logaddexp(0, x)), {(1, 22): "X ;"}),

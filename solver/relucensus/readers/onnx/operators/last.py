@@ -111,7 +111,6 @@ _LABELS: Final = "values_floats values_int64s values_strings"
 OPERATORS: Final[dict[str, Operator]] = {
     "ArgMax": operator(_left_off(), _PLACES),
     "ArgMin": operator(_left_off(), _PLACES),
-    "ArrayFeatureExtractor": operator(_left_off(), {(1,): "X Y ;"}, _ML),
     "Binarizer": operator(_left_off(), {(1,): "X ; threshold"}, _ML),
     "Hardmax": operator(_left_off(), _AXIS),
     "LabelEncoder": operator(

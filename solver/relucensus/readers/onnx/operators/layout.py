@@ -92,7 +92,8 @@ def _split(call: Call) -> tuple[Tensor, ...]:
     return tuple(rearranged(first, part) for part in np.split(entries, ends[:-1], axis=axis))
 
 
-def _indices(call: Call) -> Ints:
+def indices_of(call: Call) -> Ints:
+    """The constant input `indices`."""
     found = call.constant("indices")
     if found.entries.dtype != np.int64:
         call.fail("has indices that are not integers")
@@ -100,7 +101,8 @@ def _indices(call: Call) -> Ints:
     return entries
 
 
-def _inside(call: Call, indices: Ints, length: int) -> Ints:
+def inside(call: Call, indices: Ints, length: int) -> Ints:
+    """The indices counted from 0, all of them on an axis of this length."""
     if not ((-length <= indices) & (indices < length)).all():
         call.fail(f"takes entries that an axis of {length} does not have")
     return np.where(indices < 0, indices + length, indices)
@@ -108,22 +110,22 @@ def _inside(call: Call, indices: Ints, length: int) -> Ints:
 
 def _gathered(call: Call, entries: Ints) -> Ints:
     axis = call.axis(entries.ndim, 0)
-    indices = _inside(call, _indices(call), entries.shape[axis])
+    indices = inside(call, indices_of(call), entries.shape[axis])
     call.limits.check_tensor("a gathered value", (*entries.shape[:axis], *indices.shape, *entries.shape[axis + 1 :]))
     return np.take(entries, indices, axis=axis)
 
 
 def _gathered_elements(call: Call, entries: Ints) -> Ints:
-    axis, indices = call.axis(entries.ndim, 0), _indices(call)
+    axis, indices = call.axis(entries.ndim, 0), indices_of(call)
     others = [(n, m) for i, (n, m) in enumerate(zip(indices.shape, entries.shape, strict=False)) if i != axis]
     if indices.ndim != entries.ndim or any(n > m for n, m in others):
         call.fail(f"has indices of shape {shape_text(indices.shape)} for a value of {shape_text(entries.shape)}")
     cut = tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(indices.shape))
-    return np.take_along_axis(entries[cut], _inside(call, indices, entries.shape[axis]), axis)
+    return np.take_along_axis(entries[cut], inside(call, indices, entries.shape[axis]), axis)
 
 
 def _gathered_points(call: Call, entries: Ints) -> Ints:
-    indices, batch = _indices(call), call.whole("batch_dims", 0)
+    indices, batch = indices_of(call), call.whole("batch_dims", 0)
     depth = indices.shape[-1] if indices.ndim else 0
     if not (0 <= batch < min(entries.ndim, indices.ndim) and 1 <= depth <= entries.ndim - batch):
         call.fail(f"has indices of shape {shape_text(indices.shape)} for a value of {shape_text(entries.shape)}")
@@ -131,7 +133,7 @@ def _gathered_points(call: Call, entries: Ints) -> Ints:
         call.fail(f"has batches of shape {shape_text(indices.shape[:batch])} and {shape_text(entries.shape[:batch])}")
     grids = np.meshgrid(*(np.arange(n) for n in indices.shape[:-1]), indexing="ij") if indices.ndim > 1 else []
     call.limits.check_tensor("a gathered value", (*indices.shape[:-1], *entries.shape[batch + depth :]))
-    named = [_inside(call, indices[..., k], entries.shape[batch + k]) for k in range(depth)]
+    named = [inside(call, indices[..., k], entries.shape[batch + k]) for k in range(depth)]
     return np.asarray(entries[(*grids[:batch], *named)])
 
 
@@ -146,6 +148,25 @@ def _expanded(call: Call, entries: Ints) -> Ints:
         call.fail(f"expands a value of shape {shape_text(entries.shape)} to {shape_text(target)}, which does not fit")
     call.limits.check_tensor("an expanded value", shape)
     return np.broadcast_to(entries, shape)
+
+
+def _features(call: Call, entries: Ints) -> Ints:
+    """Entries along the last axis, as ai.onnx.ml has it: a vector becomes a row."""
+    named = call.constant("Y").entries.ravel()
+    if named.dtype != np.int64 or not entries.ndim:
+        call.fail("takes features by what are no integers, or of a single number")
+    found = np.take(entries, inside(call, named, entries.shape[-1]), axis=-1)
+    return found.reshape(1, -1) if entries.ndim == 1 else found
+
+
+def _compressed(call: Call, entries: Ints) -> Ints:
+    chosen = call.constant("condition").entries.astype(np.bool_).ravel()
+    flat = call.whole("axis", entries.ndim) == entries.ndim
+    axis = 0 if flat else call.axis(entries.ndim, 0)
+    source = entries.ravel() if flat else entries
+    if len(chosen) > source.shape[axis]:
+        call.fail(f"chooses by {len(chosen)} truth values among {source.shape[axis]} entries")
+    return np.take(source, np.flatnonzero(chosen), axis=axis)
 
 
 def _tiled(call: Call, entries: Ints) -> Ints:
@@ -227,40 +248,6 @@ def _numbered(parts: Sequence[Constant], i: int) -> Ints:
     return start + np.arange(parts[i].size).reshape(parts[i].shape)
 
 
-def _scattered_elements(call: Call) -> Tensor:
-    data, indices, updates = call.tensor("data"), _indices(call), call.tensor("updates")
-    axis = call.axis(len(data.shape), 0)
-    if indices.shape != updates.shape or indices.ndim != len(data.shape):
-        call.fail(f"has indices of shape {shape_text(indices.shape)} and updates of {shape_text(updates.shape)}")
-    places = np.indices(indices.shape)
-    where: list[Ints] = list(places)
-    where[axis] = _inside(call, indices, data.shape[axis])
-    return _scattered(call, data, updates, tuple(where))
-
-
-def _scattered_points(call: Call) -> Tensor:
-    data, indices, updates = call.tensor("data"), _indices(call), call.tensor("updates")
-    depth = indices.shape[-1] if indices.ndim else 0
-    if not 1 <= depth <= len(data.shape) or updates.shape != (*indices.shape[:-1], *data.shape[depth:]):
-        call.fail(f"has indices of shape {shape_text(indices.shape)} and updates of {shape_text(updates.shape)}")
-    return _scattered(call, data, updates, tuple(_inside(call, indices[..., k], data.shape[k]) for k in range(depth)))
-
-
-def _scattered(
-    call: Call, data: Constant | AffineValue, updates: Constant | AffineValue, where: tuple[Ints, ...]
-) -> Tensor:
-    if call.word("reduction", "none") != "none":
-        call.refuse("adds to or compares with what is there; supported is reduction = 'none'")
-    positions = np.arange(data.size).reshape(data.shape)
-    places = positions[where].ravel()
-    if len(np.unique(places)) != len(places):
-        call.refuse("writes an entry twice, in an order that is not defined")
-    positions[where] = data.size + np.arange(updates.size).reshape(updates.shape)
-    flat = [rearranged(one, np.arange(one.size)) for one in (data, updates)]
-    whole = concatenation(call, [call.plain(one) for one in flat], 0)
-    return rearranged(whole, positions)
-
-
 def _positions_of_shape(call: Call) -> tuple[int, ...]:
     shape = _shape_of_first(call)
     return (call.batch, *shape[1:]) if call.batch > 1 and isinstance(call.inputs[0], AffineValue) else shape
@@ -279,8 +266,12 @@ def _size(call: Call) -> Tensor:
 _MOVED = (1, 13, 21, 23, 24, 25)
 
 OPERATORS: Final[dict[str, Operator]] = {
+    "ArrayFeatureExtractor": operator(_moving(_features), {(1,): "X Y ;"}, "ai.onnx.ml"),
+    "Compress": operator(_moving(_compressed), {(9, 11): "input condition ; axis"}),
     "Concat": operator(_concatenated, {(4, 11, 13): "* ; axis"}),
-    "DepthToSpace": operator(_moving(_depth_to_space), {(1,): "input ; blocksize", (11, 13): "input ; blocksize mode"}),
+    "DepthToSpace": operator(
+        _moving(_depth_to_space), {(1,): "input ; blocksize", (11, 13, 28): "input ; blocksize mode"}
+    ),
     "Expand": operator(_moving(_expanded), {(8, 13): "input shape ;"}),
     "Flatten": operator(_reshaping(flattened), {(1, 9, 11, 13, 21, 23, 24, 25): "input ; axis"}),
     "Gather": operator(_moving(_gathered), {(1, 11, 13): "data indices ; axis"}),
@@ -289,13 +280,6 @@ OPERATORS: Final[dict[str, Operator]] = {
     "Identity": operator(_identity, {(1, 13, 14, 16, 19, 21, 23, 24, 25): "input ;"}),
     "Reshape": operator(
         _reshaping(reshaped), {(5, 13): "data shape ;", (14, 19, 21, 23, 24, 25): "data shape ; allowzero"}
-    ),
-    "ScatterElements": operator(
-        _scattered_elements,
-        {(11, 13): "data indices updates ; axis", (16, 18): "data indices updates ; axis reduction"},
-    ),
-    "ScatterND": operator(
-        _scattered_points, {(11, 13): "data indices updates ;", (16, 18): "data indices updates ; reduction"}
     ),
     "Shape": operator(_shape, {(1, 13): "data ;", (15, 19, 21, 23, 24, 25): "data ; start end"}),
     "Size": operator(_size, {(1, 13, 19, 21, 23, 24, 25): "data ;"}),

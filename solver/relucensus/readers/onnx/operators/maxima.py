@@ -102,7 +102,7 @@ def _larger(call: Call, first: AffineValue, base: AffineValue, pairs: int) -> Af
     return merged
 
 
-def _least(call: Call, operand: Plain, groups: Groups, shape: Sequence[int]) -> Plain:
+def least(call: Call, operand: Plain, groups: Groups, shape: Sequence[int]) -> Plain:
     """As `greatest`, of the least: ``min(a, b) = -max(-a, -b)``."""
     found = greatest(call, _negative(call, operand), groups, shape)
     return _negative(call, found)
@@ -110,6 +110,8 @@ def _least(call: Call, operand: Plain, groups: Groups, shape: Sequence[int]) -> 
 
 def _negative(call: Call, operand: Plain) -> Plain:
     if isinstance(operand, Constant):
+        if operand.kind == "bool":
+            return operand.with_entries(~operand.entries)
         numbers = exact_numbers.product(call.finite(operand, "X"), np.array(-1.0))
         return operand.with_entries(numbers if operand.is_float else -operand.entries)
     found = operand.fork()
@@ -153,7 +155,7 @@ _AXES: Final[Versions] = {
 
 OPERATORS: Final[dict[str, Operator]] = {
     "Max": operator(_of_several(greatest), _EACH),
-    "Min": operator(_of_several(_least), _EACH),
+    "Min": operator(_of_several(least), _EACH),
     "ReduceMax": operator(_reduced(greatest), _AXES),
-    "ReduceMin": operator(_reduced(_least), _AXES),
+    "ReduceMin": operator(_reduced(least), _AXES),
 }

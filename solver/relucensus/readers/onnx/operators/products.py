@@ -50,7 +50,7 @@ def contracted(call: Call, operands: Sequence[Plain], labels: Sequence[str], res
     if not count:
         call.fail(f"is a product without entries ({shape_text([sizes[label] for label in order])})")
     grid = {label: np.arange(sizes[label]).reshape([-1 if one == label else 1 for one in order]) for label in order}
-    full = tuple(sizes[label] for label in order)
+    full = tuple(sizes[label] for label in order) or (1,)
     others = [(operands[i], labels[i]) for i in range(len(operands)) if i != leading]
     coefficients: Numbers = np.ones(1)
     for operand, own in others:

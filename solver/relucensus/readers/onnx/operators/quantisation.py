@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from relucensus.readers.limits import shape_text
 from relucensus.readers.onnx.call import Call
 from relucensus.readers.onnx.forms import Operator, operator
+from relucensus.readers.onnx.operators.constants import check_apart
 from relucensus.readers.onnx.stored_tensors import KINDS
 from relucensus.readers.onnx.tensors import RANGES, Constant, Tensor
 from relucensus.values import exact_numbers
@@ -35,11 +37,11 @@ def _quantized(call: Call) -> Tensor:
         call.fail("has a scale of zero")
     low, high = RANGES[kind]
     quotients = exact_numbers.product(call.finite(constant, "x"), exact_numbers.reciprocal(scale)).ravel().tolist()
-    shifts = zero.ravel().tolist()
-    entries = [
-        min(max(round(exact_numbers.fraction(q)) + int(exact_numbers.fraction(z)), low), high)
-        for q, z in zip(quotients, shifts, strict=True)
-    ]
+    exact = [exact_numbers.fraction(q) for q in quotients]
+    derived = not (exact_numbers.are_floats(scale) and exact_numbers.are_floats(constant.entries))
+    check_apart(call, exact, Fraction(1, 2), ties=derived)
+    shifts = [int(exact_numbers.fraction(z)) for z in zero.ravel().tolist()]
+    entries = [min(max(round(q) + z, low), high) for q, z in zip(exact, shifts, strict=True)]
     return Constant(np.array(entries, dtype=np.int64).reshape(constant.shape), kind)
 
 

@@ -16,6 +16,7 @@ from relucensus.readers.onnx.operators import (
     products,
     quantisation,
     resizing,
+    scattering,
     sums,
     windows,
 )
@@ -33,6 +34,7 @@ _FAMILIES: Final = (
     products,
     quantisation,
     resizing,
+    scattering,
     sums,
     windows,
 )

@@ -45,6 +45,11 @@ def _resize(call: Call) -> Tensor:
     sampling = _sampling(call)
     scales, sizes = _target(call, tensor.shape)
     call.limits.check_tensor("a resized value", sizes)
+    if len(sizes) > 2 and sizes[0] != tensor.shape[0]:
+        call.refuse(
+            f"resizes the first axis, the batch, from {tensor.shape[0]} to {sizes[0]}: a batch size of its own is in "
+            "the file; export the model with a batch of one"
+        )
     axes = [
         _axis_weights(call, sampling, n, size, scale)
         for n, size, scale in zip(tensor.shape, sizes, scales, strict=True)

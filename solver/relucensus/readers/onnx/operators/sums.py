@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.onnx.call import Call
 from relucensus.readers.onnx.forms import Operator, Versions, operator
+from relucensus.readers.onnx.operators.activations import activated
 from relucensus.readers.onnx.tensors import Constant, Tensor, combined
 from relucensus.values import exact_numbers
+from relucensus.values.activation import ABS
 from relucensus.values.exact_rows import ExactRows
 
 Plain = Constant | AffineValue
@@ -50,6 +52,10 @@ def _weighted(call: Call, tensor: Plain, weight: fmpq) -> Tensor:
 
 def _reduce_sum(call: Call) -> Tensor:
     return _weighted(call, call.tensor("data"), fmpq(1))
+
+
+def _reduce_l1(call: Call) -> Tensor:
+    return _weighted(call, activated(call, call.tensor("data"), (ABS,)), fmpq(1))
 
 
 def _reduce_mean(call: Call) -> Tensor:
@@ -106,10 +112,6 @@ def _product(numbers: list[fmpq]) -> fmpq:
     return math.prod(numbers, start=fmpq(1))
 
 
-def _absolute_sum(numbers: list[fmpq]) -> fmpq:
-    return sum((abs(x) for x in numbers), start=fmpq(0))
-
-
 def _square_sum(numbers: list[fmpq]) -> fmpq:
     return sum((x * x for x in numbers), start=fmpq(0))
 
@@ -124,7 +126,7 @@ _AXES: Final[Versions] = {(1, 11, 13): "data ; axes keepdims", (18,): "data axes
 
 OPERATORS: Final[dict[str, Operator]] = {
     "CumSum": operator(_cumulated, {(11, 14): "x axis ; exclusive reverse"}),
-    "ReduceL1": operator(_of_constants(_absolute_sum), _AXES),
+    "ReduceL1": operator(_reduce_l1, _AXES),
     "ReduceL2": operator(_of_constants(_square_root_of_sum), _AXES),
     "ReduceMean": operator(_reduce_mean, _AXES),
     "ReduceProd": operator(_of_constants(_product), _AXES),

@@ -135,6 +135,8 @@ def _reaching(call: Call, window: Window, axes: Sequence[int]) -> Window:
 
 
 def _pool_window(call: Call, shape: Sequence[int]) -> Window:
+    if call.word("auto_pad", "NOTSET").startswith("SAME") and any(n != 1 for n in call.numbers("dilations") or ()):
+        call.refuse("has auto_pad = SAME with dilations, which runtimes pad differently; supported are explicit pads")
     return _window(call, shape, tuple(call.numbers("kernel_shape") or ()))
 
 
