@@ -156,4 +156,6 @@ def model_of(
     results = [onnx.ValueInfoProto(name=name) for name in outputs]
     constants = [numpy_helper.from_array(array, name) for name, array in (initializers or {}).items()]
     graph = helper.make_graph(nodes, "graph", infos, results, constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
+    imports = [helper.make_opsetid("", opset)]
+    imports += [helper.make_opsetid(domain, 1) for domain in dict.fromkeys(node.domain for node in nodes) if domain]
+    return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)

@@ -47,6 +47,25 @@ def matmul(b: Builder, x: Tensor) -> Tensor:
     return b.one("MatMul", x, constant(b, b.numbers(*lead, x.shape[-1], out)))
 
 
+def fused(b: Builder, x: Tensor) -> Tensor:
+    """What onnxruntime writes when it saves an optimised model."""
+    domain: dict[str, Any] = {"domain": "com.microsoft"}
+    bend = b.rng.choice(({"activation": "Relu"}, {"activation": "LeakyRelu", "activation_params": [0.25]}))
+    out = b.rng.randint(1, 5)
+    if x.rank == 4:
+        weights = constant(b, b.numbers(out, x.shape[1], 2, 1))
+        return b.one("FusedConv", x, weights, constant(b, b.numbers(out)), strides=[1, 2], **bend, **domain)
+    if x.rank != 2:
+        raise Rejected("no matrix")
+    trans = b.rng.randint(0, 1)
+    weights = constant(b, b.numbers(*((out, x.shape[1]) if trans else (x.shape[1], out))))
+    if b.chance(0.5):
+        return b.one("FusedMatMul", x, weights, transB=trans, alpha=0.5, **domain)
+    bias = constant(b, b.numbers(out))
+    bend = {"activation": "Relu"} if len(bend) == 1 else {"activation": "LeakyRelu", "activation_alpha": 0.25}
+    return b.one("FusedGemm", x, weights, bias, transB=trans, beta=2.0, **bend, **domain)
+
+
 def einsum(b: Builder, x: Tensor) -> Tensor:
     shape, k = x.shape, b.rng.randint(1, 4)
     if x.rank == 2:

@@ -116,7 +116,10 @@ def last(b: Builder, x: Tensor) -> Tensor:
     axis: dict[str, Any] = {"axis": b.an_axis(x, signed=b.opset >= 11)} if b.chance(0.7) else {}
     if b.batch and x.rank < 2:
         raise Rejected("no classes")
-    op = b.rng.choice(("Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax"))
+    op = b.rng.choice(("Softmax", "LogSoftmax", "Sigmoid", "Tanh", "ArgMax", "TopK"))
+    if op == "TopK":
+        k = [b.ints(1)] if b.opset >= 10 else []
+        return b.node(op, x, *k, outputs=2, **axis, **({} if k else {"k": 1}))[b.rng.randrange(2)]
     if op in ("Sigmoid", "Tanh"):
         return b.one(op, x)
     if op == "ArgMax":

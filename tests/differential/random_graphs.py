@@ -30,6 +30,7 @@ _DRAWS: Final[list[tuple[int, int, Draw]]] = [
     (6, 7, affine.gemm),
     (6, 7, affine.matmul),
     (2, 12, affine.einsum),
+    (1, 11, affine.fused),
     (4, 7, affine.add),
     (3, 7, affine.multiply),
     (1, 7, affine.negate),
@@ -103,21 +104,34 @@ def random_case(seed: int) -> Case:
     dtype = np.float64 if rng.random() < 0.08 else np.float32
     b = Builder(rng, opset, kind in ("symbolic", "first"), kind == "symbolic", dtype)
     count = {"symbolic": 2, "unit": 1, "none": rng.randint(2, 3), "first": rng.randint(2, 3)}[kind]
-    x = _input(b, (count, *rng.choice(_SHAPES)))
-    b.pool.append(x)
+    inputs = [_input(b, "x", (count, *rng.choice(_SHAPES)))]
+    if b.chance(0.1):
+        inputs.append(_input(b, "other", inputs[0].shape))
+    b.pool.extend(inputs)
+    if len(inputs) > 1:
+        b.pool.append(b.one(rng.choice(("Add", "Sub")), *inputs))
     _grow(b)
     outputs = _outputs(b)
-    if outputs == [x]:
-        raise Rejected("nothing was drawn")
-    case = _case(b, x, outputs, seed, kind)
+    if any(one in inputs for one in outputs) or not _used(b, inputs, outputs):
+        raise Rejected("an input that nothing is done with")
+    case = _case(b, inputs, outputs, seed, kind)
     if b.chance(0.15):
         case = replace(case, model=wrapped(case.model, rng))
     check(case)
     return replace(case, data=disguised(case.model, rng)) if b.chance(0.2) else case
 
 
-def _input(b: Builder, shape: tuple[int, ...]) -> Tensor:
-    return Tensor("x", np.random.default_rng(b.rng.randrange(2**32)).normal(size=shape).astype(b.dtype))
+def _used(b: Builder, inputs: list[Tensor], outputs: list[Tensor]) -> bool:
+    """Whether every input matters to an output."""
+    needed = {one.name for one in outputs}
+    for node in reversed(b.nodes):
+        if needed & set(node.output):
+            needed |= set(node.input)
+    return all(one.name in needed for one in inputs)
+
+
+def _input(b: Builder, name: str, shape: tuple[int, ...]) -> Tensor:
+    return Tensor(name, np.random.default_rng(b.rng.randrange(2**32)).normal(size=shape).astype(b.dtype))
 
 
 def _grow(b: Builder) -> None:
@@ -149,18 +163,19 @@ def _outputs(b: Builder) -> list[Tensor]:
     return list({one.name: one for one in [newest, *others]}.values())
 
 
-def _case(b: Builder, x: Tensor, outputs: list[Tensor], seed: int, kind: str) -> Case:
+def _case(b: Builder, inputs: list[Tensor], outputs: list[Tensor], seed: int, kind: str) -> Case:
     model = model_of(
         b.nodes,
         b.opset,
-        inputs={"x": x.value},
+        inputs={one.name: one.value for one in inputs},
         outputs=[one.name for one in outputs],
         initializers=b.initializers,
         first_axis="N" if kind == "symbolic" else None,
     )
     for info, one in zip(model.graph.output, outputs, strict=True):
         info.CopyFrom(helper.make_tensor_value_info(one.name, helper.np_dtype_to_tensor_dtype(one.value.dtype), None))
-    size = x.value.size // (x.shape[0] if b.batch else 1)
+    x = inputs[0]
+    size = sum(one.value.size for one in inputs) // (x.shape[0] if b.batch else 1)
     points = points_for(size, b.dtype, np.random.default_rng(seed))
     options = {"batch_axis": kind} if kind in ("none", "first") else {}
     batch = 3 if b.symbolic else x.shape[0] if b.batch else None
