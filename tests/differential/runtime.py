@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import onnx
 import onnxruntime
+from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 Feeds = Mapping[str, np.ndarray]
@@ -42,6 +44,19 @@ def by_reference(model: onnx.ModelProto) -> Run:
             return list(evaluator.run(None, dict(feeds)))
 
     return run
+
+
+@cache
+def runs_opset(opset: int) -> bool:
+    """Whether onnxruntime knows this version of the standard operators."""
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "graph", infos[:1], infos[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    try:
+        by_onnxruntime(model)
+    except Exception:  # its own kinds of errors
+        return False
+    return True
 
 
 RUNTIMES: Final = {"onnxruntime": by_onnxruntime, "onnx.reference": by_reference}

@@ -10,6 +10,8 @@ import pytest
 from differential.exporters import EXPORTERS, FEW, MODULES, exported
 from differential.judge import Outcome, judge
 
+# The newer exporter writes it as a product with Sign, which is not continuous.
+REFUSED = {("softshrink", "dynamo")}
 INSTALLED = EXPORTERS if importlib.util.find_spec("onnxscript") else EXPORTERS[:1]
 
 
@@ -35,4 +37,5 @@ def test_a_module_is_read_from_the_newer_exporter(name: str, dynamic: bool, tmp_
 
 def _check(name: str, exporter: str, folder: Path, *, dynamic: bool) -> None:
     verdict = judge(exported(name, exporter, folder, dynamic=dynamic))
-    assert verdict.outcome is Outcome.READ, str(verdict)
+    wanted = Outcome.REFUSED if (name, exporter) in REFUSED else Outcome.READ
+    assert verdict.outcome is wanted, str(verdict)
