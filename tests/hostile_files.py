@@ -396,5 +396,11 @@ FILES: dict[str, Attack] = {
         UNREADABLE,
         "damaged",
     ),
+    "nnet: a million by a million": Attack(
+        f"//\n1,{MILLION},{MILLION},{MILLION},\n{MILLION},{MILLION},\n".encode, UNSUPPORTED, "accepted"
+    ),
+    "nnet: an endless number": Attack(
+        lambda: b"1,1,1,1,\n1,1,\n0,\n0,\n1,\n0,0,\n1,1,\n" + b"9" * MILLION + b",\n1,\n", UNREADABLE, "line 8"
+    ),
     "a script": Attack(lambda: b"#!/bin/sh\ntouch /tmp/relucensus-hostile-trace\n", UNREADABLE, ""),
 }

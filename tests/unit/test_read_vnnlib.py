@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +277,26 @@ def test_alternatives_do_not_multiply_without_end() -> None:
     many = "".join(f"(declare-const X_{i} Real) (assert (or (<= X_{i} 0) (>= X_{i} 1)))" for i in range(40))
     with pytest.raises(InvalidDomain, match="more than 10000 input boxes"):
         read_vnnlib(many)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("(assert (<= (* " + "1.37 " * 300_000 + " X_0) 1))", "numbers of more than 4096 bits"),
+        ("(assert (<= (/ X_0 " + "1.37 " * 300_000 + ") 1))", "numbers of more than 4096 bits"),
+        ('(set-info :source "' + '\\"' * 4_000_000, "cut off"),
+        ("(a[ a[ " * 300_000, "nested more than 50 deep"),
+        ("(a" + " a[" * 1_000_000, "cut off"),
+        ("(<=" + " " * 1_000_000, "cut off"),
+        (f"(assert (or {' '.join(f'(<= X_0 {i})' for i in range(20_000))}))", "more than 10000 input boxes"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_hostile_text_is_refused_without_much_work(text: str, words: str) -> None:
+    start = time.process_time()
+    with pytest.raises(InvalidDomain, match=words):
+        read_vnnlib(DECLARED + text)
+    assert time.process_time() - start < 10
 
 
 def test_a_property_of_many_inputs_is_read_in_time() -> None:

@@ -16,6 +16,7 @@ from relucensus.values.domain import Box
 
 _MOST_NUMBERS: Final = 8_000_000
 _MOST_BOXES: Final = 10_000
+_MOST_COMPARISONS: Final = 5_000_000_000
 
 Floats = NDArray[np.float64]
 
@@ -86,14 +87,19 @@ def _contradiction(alternatives: list[Intervals], variables: Variables) -> str:
 
 def _outermost(lower: Floats, upper: Floats) -> list[int]:
     """The numbers of the boxes that lie in no other; of equal ones the first."""
-    different = np.array(
-        list({row.tobytes(): i for i, row in reversed(list(enumerate(np.hstack([lower, upper]))))}.values())
-    )
-    different.sort()
+    first: dict[bytes, int] = {}
+    for i, row in enumerate(np.hstack([lower, upper])):
+        first.setdefault(row.tobytes(), i)
+    different = np.array(list(first.values()))
     if len(different) == 1:
         return [0]
     lower, upper = lower[different], upper[different]
     varied = np.flatnonzero(np.any(lower != lower[0], axis=0) | np.any(upper != upper[0], axis=0))
+    if len(different) ** 2 * len(varied) > _MOST_COMPARISONS:
+        raise InvalidDomain(
+            f"the VNN-LIB property is about {len(different)} boxes that differ in {len(varied)} inputs; needed are "
+            "fewer"
+        )
     return [int(number) for i, number in enumerate(different) if not _is_inside(i, lower, upper, varied)]
 
 

@@ -88,10 +88,9 @@ class LinearForms:
         return reduce(lambda one, other: self._times(expression, one, other), parts)
 
     def _times(self, expression: Expression, one: LinearForm, other: LinearForm) -> LinearForm:
-        if one.is_constant:
-            return other.scaled(one.constant)
-        if other.is_constant:
-            return one.scaled(other.constant)
+        if one.is_constant or other.is_constant:
+            form, factor = (other, one.constant) if one.is_constant else (one, other.constant)
+            return _checked(form.scaled(factor))
         return self._not_linear(expression, [one, other])
 
     def _quotient(self, expression: Expression, parts: list[LinearForm]) -> LinearForm:
@@ -101,7 +100,7 @@ class LinearForms:
                 return self._not_linear(expression, parts)
             if not part.constant:
                 raise InvalidDomain(f"the VNN-LIB expression {excerpt(expression)} divides by zero")
-            first = first.scaled(1 / part.constant)
+            first = _checked(first.scaled(1 / part.constant))
         return first
 
     def _not_linear(self, expression: Expression, parts: list[LinearForm]) -> LinearForm:
