@@ -26,11 +26,13 @@ BOX = ["--lower", "-1", "--upper", "1"]
 TAKEN = "a bare state_dict does not name its activation; taken as relu"
 GIVEN = ["--activation", "abs", "--model-output", "value", "--submodel", "actor", "--batch-axis", "none"]
 GIVEN += ["--model-input", "state=0,1.5", "--model-input", "t:0=a=2"]
+GIVEN += ["--nnet-normalisation", "apply"]
 SAID = {
     "activation": "abs",
     "model_output": "value",
     "submodel": "actor",
     "batch_axis": "none",
+    "nnet_normalisation": "apply",
     "model_input": {"state": [0.0, 1.5], "t:0=a": 2.0},
 }
 

@@ -148,7 +148,7 @@ BAD_FILES: list[tuple[str, Callable[[], bytes], str]] = [
     ("truncated zip", lambda: (CASES / "planar_8x3.pt").read_bytes()[:900], ""),
     ("external data", _external, "external"),
     ("an unknown operator", lambda: _onnx_of(helper.make_node("Cos", ["X"], ["Y"])), "Cos"),
-    ("a sigmoid", lambda: model_file(nn.Sequential(nn.Linear(2, 2), nn.Sigmoid())).data, "Sigmoid"),
+    ("an ELU", lambda: model_file(nn.Sequential(nn.Linear(2, 2), nn.ELU(), nn.Linear(2, 1))).data, "Elu"),
     ("a convolution that does not fit", _convolution, "has a window of 5x5 entries, which does not fit into 4x4"),
     ("a NaN weight", lambda: _not_finite(np.nan), "nan"),
     ("an infinite weight", lambda: _not_finite(np.inf), "inf"),

@@ -69,7 +69,7 @@ BAD_MODELS: dict[str, tuple[bytes, int, list[str]]] = {
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), 415, []),
     "truncated": (GOOD[: len(GOOD) // 2], 415, []),
     "unsupported operator": (onnx_file("Sin"), 422, ["Sin"]),
-    "sigmoid": (onnx_file("Sigmoid"), 422, ["Sigmoid"]),
+    "an ELU": (onnx_file("Elu"), 422, ["Elu"]),
     "convolution": (onnx_file("Conv"), 422, ["Conv"]),
     "weights that are NaN": (onnx_file("Relu", weight=float("nan")), 422, ["nan"]),
     "weights that are infinite": (onnx_file("Relu", weight=float("inf")), 422, ["inf"]),

@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import prune
 
-from relucensus.errors import UnsupportedModel
 from relucensus.readers import network_of
 
 
@@ -118,11 +117,7 @@ def exporter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_module_that_people_write_is_read_as_torch_evaluates_it(name: str) -> None:
     module, example = MODULES[name]()
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    try:
-        network = network_of(module, example_input=example)
-    except UnsupportedModel as error:
-        assert "could not be exported" not in str(error)  # noqa: PT017 - only the reader may refuse
-        pytest.skip(f"not read yet: {error}")
+    network = network_of(module, example_input=example)
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
     inputs = [one.reshape(1, -1) for one in (example if isinstance(example, tuple) else (X,))]
     module.eval()

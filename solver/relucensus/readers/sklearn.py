@@ -8,7 +8,6 @@ one of its own is not read, since it may compute something else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -17,7 +16,9 @@ from numpy.typing import NDArray
 from relucensus.errors import InvalidNetwork, UnsupportedModel
 from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.limits import ReaderLimits, shown
+from relucensus.values import exact_numbers
 from relucensus.values.activation import RELU, clip
+from relucensus.values.exact_numbers import Numbers
 from relucensus.values.network import Network
 
 _DEFAULT_LIMITS: Final = ReaderLimits()
@@ -136,7 +137,7 @@ def _max_abs_scaler(path: str, step: Any, value: AffineValue) -> None:
 
 
 def _min_max_scaler(path: str, step: Any, value: AffineValue) -> None:
-    value.scale(_fractions(_fitted(path, step, "scale_", value)))
+    value.scale(_fitted(path, step, "scale_", value))
     value.shift(_fitted(path, step, "min_", value))
     if getattr(step, "clip", False):
         value.activate((clip(*step.feature_range),))
@@ -152,18 +153,10 @@ def _fitted(path: str, step: Any, name: str, value: AffineValue) -> NDArray[np.f
     return array
 
 
-def _inverse(path: str, scale: NDArray[np.float64]) -> NDArray[np.object_]:
+def _inverse(path: str, scale: NDArray[np.float64]) -> Numbers:
     if not scale.all():
         raise InvalidNetwork(f"{path}.scale_ holds 0 at {int(np.argmin(np.abs(scale)))}; needed is what can divide")
-    return _objects([1 / Fraction(number) for number in scale.tolist()])
-
-
-def _fractions(array: NDArray[np.float64]) -> NDArray[np.object_]:
-    return _objects([Fraction(number) for number in array.tolist()])
-
-
-def _objects(fractions: list[Fraction]) -> NDArray[np.object_]:
-    return np.array(fractions, dtype=object)
+    return exact_numbers.reciprocal(scale)
 
 
 def _array(path: str, given: Any, axes: int) -> NDArray[np.float64]:

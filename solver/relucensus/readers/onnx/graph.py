@@ -19,6 +19,7 @@ from relucensus.readers.data_files import DataFiles
 from relucensus.readers.limits import ReaderLimits, shown
 from relucensus.readers.onnx.functions import without_functions
 from relucensus.readers.onnx.inputs import are_columns, inputs_of, listed
+from relucensus.readers.onnx.known_shapes import with_known_shapes
 from relucensus.readers.onnx.operators.registry import STANDARD, SUPPORTED
 from relucensus.readers.onnx.stored_tensors import StoredTensors
 from relucensus.readers.onnx.tensors import Comparison, Constant, Indicator, LeftOff, Tensor
@@ -52,12 +53,28 @@ def read_onnx(
     except AmbiguousModel:
         if not are_columns(model.graph):
             raise
+        return _read_column(model, files, limits, choices)
+    except UnsupportedModel:
+        simpler = with_known_shapes(model) if choices.batch_axis != "first" else None
+        if simpler is None:
+            raise
         try:
-            _read(model, files, limits, replace(choices, batch_axis="first"))
+            return _read(simpler, files, limits, choices)
         except CensusError:
-            network, shape, notes = _read(model, files, limits, replace(choices, batch_axis="none"))
-            return network, shape, [*notes, "the input is a column of values, which its nodes do not treat as a batch"]
+            pass
         raise
+
+
+def _read_column(
+    model: Any, files: DataFiles, limits: ReaderLimits, choices: Choices
+) -> tuple[Network, tuple[int, ...], list[str]]:
+    """As `read_onnx`, of an input with one entry along all axes but the first, if its nodes treat it as no batch."""
+    try:
+        _read(model, files, limits, replace(choices, batch_axis="first"))
+    except CensusError:
+        network, shape, notes = _read(model, files, limits, replace(choices, batch_axis="none"))
+        return network, shape, [*notes, "the input is a column of values, which its nodes do not treat as a batch"]
+    return _read(model, files, limits, choices)
 
 
 def _read(
