@@ -8,9 +8,12 @@ rationals, and if that is not optimal either, by the rational simplex of `exact_
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 
 import highspy
 import numpy as np
@@ -310,8 +313,28 @@ def rounding(operations: int) -> float:
     return 4.0 * operations * 2.0**-53
 
 
+@cache
+def greet() -> None:
+    """Have HiGHS say who it is, which it does once a process, on standard error: standard output is the answer's."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no standard output
+        return
+    try:
+        os.dup2(2, 1)
+        highspy.Highs()
+    except OSError:  # there is no standard error
+        os.close(1)
+        highspy.Highs()
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def quiet_highs() -> highspy.Highs:
     """A HiGHS instance that prints nothing, uses one thread and the tightest tolerances."""
+    greet()
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
     highs.setOptionValue("threads", 1)

@@ -5,6 +5,8 @@ Of `verify`: 0 accepted, 1 refused, 2 bad input.
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -305,8 +307,21 @@ def _root(show_version: Annotated[bool, typer.Option("--version", help="Print th
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what a library prints from C goes to standard error, standard output is for answers."""
+    _keep_standard_output()
     app(prog_name="relucensus")
+
+
+def _keep_standard_output() -> None:
+    """Write what Python prints to a duplicate of descriptor 1, and point descriptor 1 at standard error."""
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except (OSError, AttributeError):  # there is no standard output or error
+        return
+    encoding, errors = sys.stdout.encoding, sys.stdout.errors
+    sys.stdout = open(kept, "w", buffering=1, encoding=encoding, errors=errors)
 
 
 def _counted_in_process(

@@ -23,6 +23,7 @@ from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondi
 from pyomo.contrib.solver.solvers.highs import Highs
 from pyomo.core.expr.numeric_expr import LinearExpression
 
+from relucensus.lp import greet
 from relucensus.stability import Envelope
 from relucensus.values.pattern import ACTIVE, INACTIVE
 
@@ -107,6 +108,7 @@ class CubeModel:
         self.solves = 0
         self._position = {neuron: k for k, neuron in enumerate(self.free)}
         self._model = _model(envelope)
+        greet()
         self._solver = _SilentHighs()
         self._solver.config.load_solutions = False
         self._solver.config.raise_exception_on_nonoptimal_result = False

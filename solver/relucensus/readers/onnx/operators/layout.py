@@ -267,7 +267,7 @@ _MOVED = (1, 13, 21, 23, 24, 25)
 
 OPERATORS: Final[dict[str, Operator]] = {
     "ArrayFeatureExtractor": operator(_moving(_features), {(1,): "X Y ;"}, "ai.onnx.ml"),
-    "Compress": operator(_moving(_compressed), {(9, 11): "input condition ; axis"}),
+    "Compress": operator(_moving(_compressed), {(9, 11, 28): "input condition ; axis"}),
     "Concat": operator(_concatenated, {(4, 11, 13): "* ; axis"}),
     "DepthToSpace": operator(
         _moving(_depth_to_space), {(1,): "input ; blocksize", (11, 13, 28): "input ; blocksize mode"}
