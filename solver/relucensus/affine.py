@@ -114,13 +114,7 @@ class Preactivations:
     @cached_property
     def balanced(self) -> tuple[BalancedLayer, ...]:
         """The layers, the output too, rescaled so that every value is between -1 and 1 on the box."""
-        first = self.network.layers[0].exact
-        middle = RationalPoint.from_floats(self.box.middle)
-        constants = fmpz_mat(first.rows, 1, first.at(middle))
-        at_middle = AffineMap(
-            first.coefficients * middle.denominator, constants, first.denominator * middle.denominator
-        )
-        return balanced(self.network, at_middle, self.box.half_widths)
+        return balanced(self.network, self.box.middle, self.box.half_widths)
 
     @property
     def neurons(self) -> int:

@@ -11,10 +11,8 @@ from functools import lru_cache
 from math import frexp
 
 import numpy as np
-from flint import fmpz_mat
 from numpy.typing import NDArray
 
-from relucensus.arithmetic import AffineMap, RationalPoint
 from relucensus.scaling import BalancedLayer, balanced
 from relucensus.values.domain import Box
 from relucensus.values.problem import Problem
@@ -45,8 +43,7 @@ class RoundedNetwork:
         box, network = problem.box, problem.network
         reference, widths = _frame(box)
         lower, upper = (box.lower - reference) / widths, (box.upper - reference) / widths
-        first = network.layers[0].exact
-        layers = balanced(network, _seen_from(first, reference), widths)
+        layers = balanced(network, reference, widths)
         return cls(
             reference,
             widths,
@@ -68,15 +65,6 @@ class RoundedNetwork:
 def rounded_network(problem: Problem) -> RoundedNetwork:
     """The rounded network of a problem, remembered for the last few problems."""
     return RoundedNetwork.of(problem)
-
-
-def _seen_from(first: AffineMap, reference: NDArray[np.float64]) -> AffineMap:
-    """The map with the reference as origin."""
-    if not reference.any():
-        return first
-    point = RationalPoint.from_floats(reference)
-    constants = fmpz_mat(first.rows, 1, first.at(point))
-    return AffineMap(first.coefficients * point.denominator, constants, first.denominator * point.denominator)
 
 
 def _frame(box: Box) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

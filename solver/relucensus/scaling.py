@@ -16,9 +16,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from relucensus.arithmetic import AffineMap, split
+from relucensus.arithmetic import split
 from relucensus.values.activation import Activation
+from relucensus.values.exact_numbers import Numbers, rationals
 from relucensus.values.network import Layer, Network
+
+Split = tuple[float, int]  # a float m and an exponent e, for m * 2**e
+Units = tuple[Sequence[int], Sequence[float]]  # of the columns: exponents, and factors between 0.5 and 1
 
 _LEAST: Final = 2.0**-1074
 
@@ -37,28 +41,34 @@ class BalancedLayer:
     slopes: NDArray[np.float64]
 
 
-def balanced(network: Network, first: AffineMap, half_widths: NDArray[np.float64]) -> tuple[BalancedLayer, ...]:
+def balanced(
+    network: Network, middle: NDArray[np.float64], half_widths: NDArray[np.float64]
+) -> tuple[BalancedLayer, ...]:
     """All layers of the network rescaled, the output too.
 
     Args:
         network: the network.
-        first: its first layer over the box: ``constants`` are to be the values at the middle of the box.
+        middle: float64 (inputs,), the point that becomes the origin.
         half_widths: float64 (inputs,), the distance from the middle that stands for 1.
     """
     layers = []
     halves = [frexp(half) for half in half_widths.tolist()]
     columns = [exponent for _, exponent in halves]
     factors = [mantissa for mantissa, _ in halves]
-    for layer, exact in zip(network.layers, (first, *(layer.exact for layer in network.layers[1:])), strict=True):
+    for number, layer in enumerate(network.layers):
         slopes, sizes = _slopes(layer)
-        if layer.coefficients_are_floats:
-            current = _balanced_floats(layer, exact, (columns, factors), slopes)
-        else:
-            current = _balanced(exact, columns, factors, slopes)
+        exact = layer.sparse.constants if number or not middle.any() else layer.sparse.at(middle)
+        constants = [_split_quotient(*pair) for pair in _quotients(exact)]
+        made = _balanced_floats if layer.coefficients_are_floats else _balanced
+        current = made(layer, constants, (columns, factors), slopes)
         layers.append(current)
         columns = [size - exponent for size, exponent in zip(sizes, current.exponents, strict=True)]
         factors = [1.0] * len(columns)
     return tuple(layers)
+
+
+def _quotients(numbers: Numbers) -> list[tuple[int, int]]:
+    return [(int(x.p), int(x.q)) for x in rationals(numbers).tolist()]
 
 
 def _slopes(layer: Layer) -> tuple[NDArray[np.float64], list[int]]:
@@ -77,11 +87,10 @@ def _slope_pair(activation: Activation) -> tuple[list[float], int]:
 
 
 def _balanced_floats(
-    layer: Layer, exact: AffineMap, units: tuple[Sequence[int], Sequence[float]], slopes: NDArray[np.float64]
+    layer: Layer, constants: Sequence[Split], units: Units, slopes: NDArray[np.float64]
 ) -> BalancedLayer:
-    """The same for a layer whose float64 weights are exact, all rows at once; `exact` has its constants."""
+    """The layer rescaled, of one whose float64 weights are exact, all rows at once."""
     columns, factors = units
-    constants = [_split_quotient(int(c), exact.denominator) for c in exact.constants.entries()]
     mantissas, powers = np.frexp(layer.weights)
     mantissas = np.concatenate([mantissas, np.array([m for m, _ in constants])[:, None]], axis=1)
     powers = powers.astype(np.int64) + np.array(columns, dtype=np.int64)
@@ -95,26 +104,26 @@ def _balanced_floats(
     return BalancedLayer(entries[:, :-1], entries[:, -1], tuple(exponents.tolist()), slopes)
 
 
-def _balanced(
-    layer: AffineMap, columns: Sequence[int], factors: Sequence[float], slopes: NDArray[np.float64]
-) -> BalancedLayer:
+def _balanced(layer: Layer, constants: Sequence[Split], units: Units, slopes: NDArray[np.float64]) -> BalancedLayer:
+    """The layer rescaled, whatever its weights."""
+    columns, factors = units
+    exact = layer.exact
     room = (len(columns) + 1).bit_length()
-    offset = layer.denominator.bit_length() - 1
-    divisor = layer.denominator / (1 << offset)
+    offset = exact.denominator.bit_length() - 1
+    divisor = exact.denominator / (1 << offset)
     weights = np.zeros((layer.rows, len(columns)))
     bias = np.zeros(layer.rows)
     exponents = []
-    constants = layer.constants.entries()
-    for i, row in enumerate(layer.coefficients.tolist()):
+    for i, row in enumerate(exact.coefficients.tolist()):
         entries = [split(int(c), shift - offset) for c, shift in zip(row, columns, strict=True)]
-        constant = split(int(constants[i]), -offset)
+        constant = constants[i]
         top = max((exponent for mantissa, exponent in [*entries, constant] if mantissa), default=0)
         exponent = -top - room
         exponents.append(exponent)
         weights[i] = [
             _kept(ldexp(m * f / divisor, e + exponent), m) for (m, e), f in zip(entries, factors, strict=True)
         ]
-        bias[i] = _kept(ldexp(constant[0] / divisor, constant[1] + exponent), constant[0])
+        bias[i] = _kept(ldexp(constant[0], constant[1] + exponent), constant[0])
     return BalancedLayer(weights, bias, tuple(exponents), slopes)
 
 
