@@ -269,7 +269,7 @@ FILES: dict[str, Attack] = {
     "protobuf: messages in messages": Attack(nested_messages, UNREADABLE, "neither ONNX"),
     "protobuf: a million nodes": Attack(million_nodes, UNSUPPORTED, "nodes"),
     "protobuf: a million axes": Attack(million_dims, UNSUPPORTED, "axes"),
-    "protobuf: many attributes": Attack(many_attributes, UNREADABLE, "twice"),
+    "protobuf: many attributes": Attack(many_attributes, UNSUPPORTED, "twice"),
     "protobuf: a length beyond the file": Attack(lambda: b"\x08\x08\x3a\xff\xff\xff\xff\x7f", UNREADABLE, "neither"),
     "onnx: a million by a million weights": Attack(lambda: with_dims(MILLION, MILLION), UNSUPPORTED, "declares"),
     "onnx: empty and huge": Attack(lambda: with_dims(0, 2**62), UNSUPPORTED, "declares"),

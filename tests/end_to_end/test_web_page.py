@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import httpx
 import pytest
+import torch
 
 from relucensus.theory import montufar_2017
 
@@ -303,31 +304,34 @@ def test_what_a_reader_assumed_stands_beside_the_network_and_the_result(open_pag
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_a_file_that_may_be_read_in_several_ways_is_asked_about(open_page: NewPage, many: bool) -> None:
-    choices = ["actor", "critic", *(f"expert {i}" for i in range(20 if many else 0))]
+def test_a_file_that_may_be_read_in_several_ways_is_asked_about(open_page: NewPage, many: bool, tmp_path: Path) -> None:
+    names = ["actor", "critic", *(f"expert_{letter}" for letter in "abcdefghijklmnopqrst"[: 20 if many else 0])]
+    layers = {
+        "0.weight": torch.ones(3, 2),
+        "0.bias": torch.zeros(3),
+        "2.weight": torch.ones(1, 3),
+        "2.bias": torch.ones(1),
+    }
+    side_by_side = {f"{name}.{key}": tensor for name in names for key, tensor in layers.items()}
+    torch.save(side_by_side, tmp_path / "agents.pt")
     page = open_page(refusals=1)
     asked: list[str] = []
 
-    def refuse_the_first(route: Any) -> None:
+    def watch(route: Any) -> None:
         asked.append(route.request.url.partition("/models")[2])
-        if len(asked) > 1:
-            route.continue_()
-            return
-        problem = {"type": "urn:relucensus:problem:ambiguous-model", "title": "The file may be read in several ways"}
-        more = {"status": 422, "detail": "two networks side by side", "option": "submodel", "choices": choices}
-        route.fulfill(status=422, content_type="application/problem+json", body=json.dumps(problem | more))
+        route.continue_()
 
-    page.route(re.compile("/models"), refuse_the_first)
-    page.set_input_files("input[type=file]", MOONS.with_suffix(".pt"))
-    page.get_by_text("two networks side by side").wait_for()
+    page.route(re.compile("/models"), watch)
+    page.set_input_files("input[type=file]", tmp_path / "agents.pt")
+    page.get_by_text("are not those of the layers of one network").wait_for()
     if many:
-        page.get_by_label("Which of the networks?").select_option("expert 7")
+        page.get_by_label("Which of the networks?").select_option("expert_h")
     else:
         page.get_by_role("group", name="Which of the networks?").get_by_role("button", name="critic").click()
     page.wait_for_selector(".read")
     page.get_by_label("Activation, which the file does not name").select_option("abs")
     page.wait_for_function("() => document.querySelector('.read')?.innerText.includes('taken as abs')")
-    chosen = "expert+7" if many else "critic"
+    chosen = "expert_h" if many else "critic"
     assert asked == ["", f"?submodel={chosen}", f"?submodel={chosen}&activation=abs"]
 
 

@@ -65,6 +65,7 @@ def test_the_request_comes_back_with_its_defaults(post: Post) -> None:
         "model_input": None,
         "submodel": None,
         "batch_axis": None,
+        "nnet_normalisation": None,
         "model": digest,
         "fresh": False,
     }
