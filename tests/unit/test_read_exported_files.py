@@ -1,4 +1,4 @@
-"""What Keras, scikit-learn and stable-baselines3 export at their defaults: read as onnxruntime evaluates it.
+"""What Keras, tf2onnx, scikit-learn and stable-baselines3 export at their defaults: read as onnxruntime evaluates it.
 
 What is smooth at the end of a file is left off by the reader and put back here.
 """
@@ -56,6 +56,11 @@ FILES: dict[str, tuple[str, Callable[[Any], Any]]] = {  # which output, and what
     "sb3_sac_actor_older": ("31", np.tanh),
     "sb3_ppo_box_older": ("53", same),
     "sb3_ppo_discrete_older": ("24", same),
+    "tf2onnx_cnn": ("Identity:0", same),
+    "tf2onnx_graph": ("Identity:0", same),
+    "tf2onnx_relu6": ("Identity:0", same),
+    "tf2onnx_softmax": ("Identity:0", softmax),
+    "tf2onnx_up": ("Identity:0", same),
 }
 
 
