@@ -18,17 +18,33 @@ from flint import fmpz, fmpz_mat
 from numpy.typing import NDArray
 
 _SPLIT_BITS: Final = 64
+_FIELD: Final = (1 << 52) - 1
+_EXPONENT: Final = 0x7FF
+_BIAS: Final = 1075  # of the exponent of a mantissa taken as an integer
 
 
 def dyadic(values: NDArray[np.float64]) -> tuple[list[int], int]:
     """Integers n and an exponent k >= 0 with ``values[i] == n[i] / 2**k`` exactly, for finite float64 values."""
-    mantissas, exponents = np.frexp(np.asarray(values, dtype=np.float64).ravel())
-    integers = (mantissas * 2.0**53).astype(np.int64)
-    shifts = np.where(integers == 0, 0, exponents - 53)
+    integers, shifts = decoded(np.ascontiguousarray(values, dtype=np.float64).ravel())
     common = min(0, int(shifts.min())) if shifts.size else 0
     scaled = [n << s for n, s in zip(integers.tolist(), (shifts - common).tolist(), strict=True)]
     spare = min(_trailing_zeros(scaled), -common)
     return [n >> spare for n in scaled], -common - spare
+
+
+def decoded(floats: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Odd integers m (or 0) and exponents e with ``floats[i] == m[i] * 2**e[i]``, read from the bits.
+
+    >>> [part.tolist() for part in decoded(np.array([0.75, -4.0, 0.0]))]
+    [[3, -1, 0], [-2, 2, 0]]
+    """
+    bits = floats.view(np.int64)
+    field, power = bits & _FIELD, (bits >> 52) & _EXPONENT
+    mantissas = np.where(power > 0, field | (1 << 52), field)
+    shifts = _zeros_below(mantissas)
+    exponents = np.where(mantissas > 0, np.maximum(power, 1) - _BIAS + shifts, 0)
+    mantissas = mantissas >> shifts
+    return np.where(bits < 0, -mantissas, mantissas), exponents
 
 
 def split(integer: int, exponent: int) -> tuple[float, int]:
@@ -36,6 +52,11 @@ def split(integer: int, exponent: int) -> tuple[float, int]:
     excess = max(0, integer.bit_length() - _SPLIT_BITS)
     mantissa, power = math.frexp(float(integer >> excess))
     return mantissa, power + excess + exponent
+
+
+def _zeros_below(integers: NDArray[np.int64]) -> NDArray[np.int64]:
+    lowest = integers & -integers
+    return np.where(lowest > 0, np.frexp(lowest.astype(np.float64))[1] - 1, 0).astype(np.int64)
 
 
 def _trailing_zeros(integers: Iterable[int]) -> int:

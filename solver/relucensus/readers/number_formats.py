@@ -20,6 +20,12 @@ _STORED_AS: Final = {
     "int64": "i8",
 }
 
+# The integer type of the bits, the bits of the exponent, those of the fraction, and what the last one is worth.
+_SUBNORMALS: Final = {
+    "float16": (np.uint16, 0x7C00, 0x3FF, 2.0**-24),
+    "float32": (np.uint32, 0x7F800000, 0x7FFFFF, 2.0**-149),
+}
+
 
 def stored_type(number_format: str, order: str = "<") -> np.dtype[Any]:
     """The numpy type of the entries as they lie in the file; bfloat16 lies there as 16-bit integers."""
@@ -27,8 +33,18 @@ def stored_type(number_format: str, order: str = "<") -> np.dtype[Any]:
 
 
 def as_float64(stored: NDArray[Any], number_format: str) -> NDArray[np.float64]:
-    """The entries as float64; a copy. Integers above 2**53 in size would be rounded, floats never are."""
+    """The entries as float64; a copy. Integers above 2**53 in size would be rounded, floats never are.
+
+    Subnormal numbers are made of their bits, whatever the processor is told to do with them.
+    """
+    if number_format == "bfloat16":
+        stored, number_format = (stored.astype(np.uint32) << 16).view(np.float32), "float32"
     with np.errstate(invalid="ignore"):
-        if number_format == "bfloat16":
-            return np.asarray((stored.astype(np.uint32) << 16).view(np.float32), dtype=np.float64)
-        return stored.astype(np.float64)
+        wide = stored.astype(np.float64)
+    if number_format in _SUBNORMALS:
+        word, exponents, fraction, unit = _SUBNORMALS[number_format]
+        bits = np.ascontiguousarray(stored.astype(stored.dtype.newbyteorder("="))).view(word).reshape(stored.shape)
+        small = (bits & exponents) == 0
+        signs = np.where(bits > exponents + fraction, -1.0, 1.0)
+        wide[small] = (signs * (bits & fraction) * unit)[small]
+    return wide

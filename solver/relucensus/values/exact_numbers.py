@@ -13,12 +13,12 @@ import numpy as np
 from flint import fmpq
 from numpy.typing import NDArray
 
+from relucensus.arithmetic import decoded
+
 Numbers = NDArray[Any]
 Ints = NDArray[np.int64]
 
-_FIELD: Final = (1 << 52) - 1
-_EXPONENT: Final = 0x7FF
-_BIAS: Final = 1075  # of the exponent of a mantissa taken as an integer
+_MAGNITUDE: Final = (1 << 63) - 1
 _MANTISSA_BITS: Final = 53
 _LEAST_EXPONENT: Final = -1074
 _MOST_EXPONENT: Final = 1023
@@ -101,9 +101,9 @@ def product(first: Numbers, second: Numbers) -> Numbers:
 def total(first: Numbers, second: Numbers, sign: int = 1) -> Numbers:
     """``first + sign * second``, entry by entry."""
     if are_floats(first) and are_floats(second):
-        if not second.any():
+        if not nonzero(second).any():
             return np.broadcast_to(first, np.broadcast_shapes(first.shape, second.shape)).copy()
-        if not first.any():
+        if not nonzero(first).any():
             return np.broadcast_to(sign * second, np.broadcast_shapes(first.shape, second.shape)).copy()
     return settled(_objects(rationals(first) + rationals(second) * sign))
 
@@ -123,33 +123,15 @@ def sums_of_runs(numbers: Numbers, starts: Ints) -> Numbers:
 def nonzero(numbers: Numbers) -> NDArray[np.bool_]:
     """Which entries are not zero."""
     if are_floats(numbers):
-        return np.asarray(numbers != 0)
+        if numbers.dtype != np.float64:
+            return np.asarray(numbers != 0)
+        return np.asarray((np.ascontiguousarray(numbers).view(np.int64) & _MAGNITUDE) != 0).reshape(numbers.shape)
     return np.array([x != 0 for x in numbers.ravel().tolist()], dtype=np.bool_).reshape(numbers.shape)
-
-
-def decoded(floats: NDArray[np.float64]) -> tuple[Ints, Ints]:
-    """Odd integers m (or 0) and exponents e with ``floats[i] == m[i] * 2**e[i]``, read from the bits.
-
-    >>> [part.tolist() for part in decoded(np.array([0.75, -4.0, 0.0]))]
-    [[3, -1, 0], [-2, 2, 0]]
-    """
-    bits = floats.view(np.int64)
-    field, power = bits & _FIELD, (bits >> 52) & _EXPONENT
-    mantissas = np.where(power > 0, field | (1 << 52), field)
-    shifts = _trailing_zeros(mantissas)
-    exponents = np.where(mantissas > 0, np.maximum(power, 1) - _BIAS + shifts, 0)
-    mantissas = mantissas >> shifts
-    return np.where(bits < 0, -mantissas, mantissas), exponents
 
 
 def _objects(numbers: Any) -> Numbers:
     """The numbers as an array; numpy gives a bare one for arrays without axes."""
     return np.asarray(numbers, dtype=object)
-
-
-def _trailing_zeros(integers: Ints) -> Ints:
-    lowest = integers & -integers
-    return np.where(lowest > 0, np.frexp(lowest.astype(np.float64))[1] - 1, 0).astype(np.int64)
 
 
 def _have_exact_products(first: NDArray[np.float64], second: NDArray[np.float64]) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from flint import fmpq, fmpz_mat
 from numpy.typing import NDArray
 
-from relucensus.arithmetic import AffineMap, dyadic
+from relucensus.arithmetic import AffineMap, decoded, dyadic
 from relucensus.values import exact_numbers
 from relucensus.values.exact_numbers import Ints, Numbers, are_floats, rationals
 
@@ -220,7 +220,7 @@ class ExactRows:
     def digits(self) -> int:
         """At least the number of bits of each number as an integer over their least common denominator."""
         if are_floats(self.coefficients) and are_floats(self.constants):
-            mantissas, exponents = exact_numbers.decoded(np.concatenate([self.coefficients, self.constants]))
+            mantissas, exponents = decoded(np.concatenate([self.coefficients, self.constants]))
             present = exponents[mantissas != 0]
             return int(present.max() - present.min()) + 53 if len(present) else 1
         numbers = [*rationals(self.coefficients).tolist(), *rationals(self.constants).tolist()]
