@@ -31,7 +31,7 @@ from relucensus_client._report import distances_text, geometry_text
 from relucensus_client._requests import CountOptions, count_request, points_document
 
 OptionalModel = Annotated[
-    str | None, typer.Argument(metavar="MODEL", help="ONNX, safetensors or state_dict (.pt) file.")
+    str | None, typer.Argument(metavar="MODEL", help="ONNX, .pt, .ckpt, safetensors or .nnet file.")
 ]
 OfJob = Annotated[str | None, typer.Option("--job", help="Of this job of a service, not of MODEL.")]
 Url = Annotated[str | None, typer.Option("--url", help="Address of the service.")]
