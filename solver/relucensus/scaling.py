@@ -42,7 +42,7 @@ def balanced(network: Network, first: AffineMap, half_widths: NDArray[np.float64
 
     Args:
         network: the network.
-        first: its first layer over the box: ``constants`` are to be the values at the middle of the box.
+        first: its first layer with its own coefficients, and as ``constants`` the values at the middle of the box.
         half_widths: float64 (inputs,), the distance from the middle that stands for 1.
     """
     layers = []

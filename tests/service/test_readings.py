@@ -34,6 +34,7 @@ CHOICES = {
     "model_input": {"state": [0.0, 1.0]},
     "submodel": "actor",
     "batch_axis": "none",
+    "nnet_normalisation": "apply",
 }
 
 Expect = Callable[..., dict[str, Any]]
