@@ -29,7 +29,7 @@ def test_a_file_of_another_format_is_named_with_what_to_do(data: bytes, words: s
 def test_a_choice_that_a_file_settles_itself_is_said_to_be_unused() -> None:
     data = (EXAMPLES / "moons.onnx").read_bytes()
     read = read_model(data, activation="leaky_relu", submodel="actor")
-    assert read.notes == [f"{name} was given, but is not used for a file of this format" for name in _BOTH]
+    assert read.notes == [f"{name} was given, but is not used for a model of this kind" for name in _BOTH]
     assert read.network.notes == tuple(read.notes)
     assert read.network.digest == read_model(data).network.digest
 
@@ -41,7 +41,7 @@ def test_relu_is_what_is_taken_anyway_and_needs_no_note() -> None:
 def test_a_choice_that_matters_has_no_note_that_it_does_not() -> None:
     read = read_model((EXAMPLES / "moons.pt").read_bytes(), activation="leaky_relu", batch_axis="first")
     assert [note for note in read.notes if "not used" in note] == [
-        "batch_axis was given, but is not used for a file of this format"
+        "batch_axis was given, but is not used for a model of this kind"
     ]
 
 

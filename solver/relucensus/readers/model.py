@@ -83,9 +83,9 @@ def read_model(
 
 
 def _unused(kind: str, chosen: Choices) -> list[str]:
-    """A note for each choice that does not matter to a file of this format."""
+    """A note for each choice that does not matter to a model of this format."""
     said = [one.name for one in fields(chosen) if getattr(chosen, one.name) not in (None, {}, "relu")]
-    return [f"{name} was given, but is not used for a file of this format" for name in said if name not in _OPEN[kind]]
+    return [f"{name} was given, but is not used for a model of this kind" for name in said if name not in _OPEN[kind]]
 
 
 def _read(data: bytes, files: DataFiles, limits: ReaderLimits, chosen: Choices) -> ReadModel:
