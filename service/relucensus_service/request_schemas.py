@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from relucensus.engines.protocol import writes_no_certificates
 from relucensus.errors import InvalidRequest, UnsupportedModel
 from relucensus.values.activation import ACTIVATIONS, activation_named
-from relucensus.values.names import CERTIFYING, ENGINES, STRATEGIES
+from relucensus.values.names import BATCH_AXES, CERTIFYING, ENGINES, NNET_NORMALISATIONS, STRATEGIES
 from relucensus.values.problem import DEFAULT_DEFINITIONS, Definition, check_certifiable
 from relucensus_service.problems import Problem, problem, shown
 
@@ -95,8 +95,6 @@ def _moment(value: Any) -> Any:
 _MOST_ERRORS: Final = 20
 _MOST_REGIONS: Final = 2**63 - 1
 _LONGEST_NAME: Final = 100  # characters of a field that is not known
-BATCH_AXES: Final = ("first", "none")
-NNET_NORMALISATIONS: Final = ("apply", "ignore")
 _LONGEST_GIVEN_NAME: Final = 1000
 
 

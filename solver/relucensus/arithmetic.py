@@ -129,11 +129,6 @@ class AffineMap:
         return cls(fmpz_mat(len(weights), columns, integers[:split]), fmpz_mat(len(bias), 1, integers[split:]), q)
 
     @classmethod
-    def identity(cls, size: int) -> AffineMap:
-        """``x -> x`` in ``size`` coordinates."""
-        return cls.diagonal([Fraction(1)] * size, [Fraction(0)] * size)
-
-    @classmethod
     def diagonal(cls, scales: Sequence[Fraction], shifts: Sequence[Fraction]) -> AffineMap:
         """``x -> scales * x + shifts``, coordinate by coordinate."""
         size = len(scales)

@@ -315,21 +315,20 @@ def rounding(operations: int) -> float:
 
 @cache
 def greet() -> None:
-    """Have HiGHS say who it is, which it does once a process, on standard error: standard output is the answer's."""
+    """Have HiGHS say who it is, which it does once a process, where nobody hears it."""
     sys.stdout.flush()
     try:
         kept = os.dup(1)
     except OSError:  # there is no standard output
         return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(2, 1)
-        highspy.Highs()
-    except OSError:  # there is no standard error
-        os.close(1)
+        os.dup2(nowhere, 1)
         highspy.Highs()
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+        os.close(nowhere)
 
 
 def quiet_highs() -> highspy.Highs:

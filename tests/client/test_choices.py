@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -187,3 +188,25 @@ def test_notes_of_a_service_are_shown(served: str, service: Any, documents: Any)
     result = documents.result | {"notes": ["the last Softmax was left off"]}
     service.answers = [documents.job(), documents.finished(result=result)]
     assert "note: the last Softmax was left off\n" in run("count", ONNX, *BOX, "--url", served).stdout
+
+
+def test_distance_on_a_service_shows_what_was_assumed(served: str, service: Any, verbs: dict[str, list[str]]) -> None:
+    kept = httpx.Response(201, json={"digest": "sha256:ab", "notes": [TAKEN]})
+    service.answers = [kept, httpx.Response(200, json={"distances": [0.5], "mean": 0.5})]
+    answer = run("distance", STATE_DICT, *verbs["distance"], "--submodel", "actor", "--url", served)
+    assert (answer.stdout.split(), answer.stderr) == (["0.5", "mean", "0.5"], f"note: {TAKEN}\n")
+    assert dict(service.requests[0].url.params) == {"submodel": "actor"}
+    assert service.requests[1].url.path == "/models/sha256:ab/distances"
+
+
+def test_nothing_is_said_about_a_network_that_was_read_before(service: Any) -> None:
+    words = "submodel says how a file is read, and sha256:ab names a network that was read before; give the file"
+    with service.client() as client, pytest.raises(InvalidArgument, match=words):
+        client.distances("sha256:ab", [[0.0]], activation=None, submodel="actor")
+    assert not service.requests
+
+
+def test_an_empty_choice_is_not_passed_over() -> None:
+    answer = run("count", ONNX, *BOX, "--batch-axis", "")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "batch_axis is ''; known are first, none" in answer.stderr

@@ -15,9 +15,9 @@ import pytest
 
 from relucensus import read_model, readers
 from relucensus.errors import AmbiguousModel
-from relucensus.readers.choices import BATCH_AXES, ReadingOptions
+from relucensus.readers.choices import ReadingOptions
 from relucensus.readers.model import ReadModel
-from relucensus_service import intake_child, request_schemas
+from relucensus_service import intake_child
 from relucensus_service.intake import Reading
 from relucensus_service.problems import Refusal, problem
 from relucensus_service.request_schemas import ReadingRequest
@@ -83,7 +83,6 @@ def count(client: httpx.Client, *parts: tuple[str, Any], model: bytes = ONNX, **
 
 def test_the_service_takes_the_choices_that_the_readers_know() -> None:
     assert set(ReadingRequest.model_fields) == set(ReadingOptions.__annotations__) == set(CHOICES)
-    assert request_schemas.BATCH_AXES == BATCH_AXES
 
 
 def test_choices_of_a_request_come_to_the_reader(recorded: httpx.Client, recorder: Recorder) -> None:

@@ -163,6 +163,7 @@ def test_a_bias_may_be_missing_and_two_pairs_of_numbers_are_not_taken_for_layers
         (torch.zeros(2), {}, UnsupportedModel, r"the model is a torch.Tensor; give a torch.nn.Module"),
         ({}, {}, UnsupportedModel, "the mapping holds nothing; needed is a state_dict"),
         ({"weight": "a"}, {}, UnsupportedModel, "the mapping holds str; needed is a state_dict"),
+        ({"net": {}, "epoch": 3}, {}, UnsupportedModel, "names to tensors, perhaps what lies under 'net'$"),
         ({"a": torch.zeros(2, 2, device="meta")}, {}, InvalidNetwork, "the tensor a is on the meta device"),
         ([], {}, InvalidNetwork, "at least one layer"),
         ([(np.ones((2, 2)), ["a", "b"])], {}, InvalidNetwork, "layer 1: weights and bias must be arrays of numbers"),

@@ -54,10 +54,11 @@ def refusal(proto: ModelProto, kind: type[CensusError], **limits: int) -> str:
 @pytest.mark.parametrize(
     ("op_type", "words"),
     [
-        ("Elu", "is not supported; supported are affine and piecewise-linear operators"),
-        ("LSTM", "is not supported"),
-        ("Gelu", "is not supported"),
-        ("HardSwish", "is not supported"),
+        ("Elu", "is not piecewise linear, so that there are no pieces to count; export the part of the network before"),
+        ("LSTM", "is not piecewise linear"),
+        ("Gelu", "is not piecewise linear"),
+        ("HardSwish", "is not piecewise linear"),
+        ("NonZero", "is not supported; supported are affine and piecewise-linear operators"),
         ("Sign", "applies Sign to a value that depends on the network's input, which is not piecewise linear"),
         ("Exp", "applies Exp to a value that depends on the network's input"),
         ("ThresholdedRelu", "jumps at alpha = 1: the network is not continuous"),
@@ -83,7 +84,7 @@ def test_a_product_with_its_own_sigmoid_is_refused() -> None:
 def test_an_unsupported_node_without_a_name_is_named_by_its_output() -> None:
     proto = model([("Elu", "x", "y")])
     proto.graph.node[0].name = ""
-    assert refusal(proto, UnsupportedModel).startswith("the node that computes 'y' (Elu) is not supported")
+    assert refusal(proto, UnsupportedModel).startswith("the node that computes 'y' (Elu) is not piecewise linear")
 
 
 @pytest.mark.parametrize("nodes", [[("Mul", "x x", "y")], [("Relu", "x", "a"), ("Div", "x a", "y")]])

@@ -13,6 +13,7 @@ from relucensus_client._answers import UploadedModel
 from relucensus_client._async_job import AsyncJob, OnProgress
 from relucensus_client._connection import Connection, http_options, service_url
 from relucensus_client._domain import Bound, Domain
+from relucensus_client._errors import InvalidArgument
 from relucensus_client._interrupts import INTERRUPTS, OnInterrupt, check_choice, explain
 from relucensus_client._model_source import Model, model_file
 from relucensus_client._models import CountResult, Distances, JobPage, JobStatus
@@ -94,6 +95,11 @@ class Verbs:
         """As `Client.distances`."""
         inputs = _requests.points_document(points)
         digest = model_file(model, example_input).digest
+        given = [name for name, value in said.items() if value is not None]
+        if digest and given:
+            raise InvalidArgument(
+                f"{given[0]} says how a file is read, and {digest} names a network that was read before; give the file"
+            )
         if not digest:
             digest = (await self.upload(model, example_input=example_input, **said)).digest
         return _requests.answer_of(

@@ -108,7 +108,7 @@ def _bytes(option: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InvalidArgument(f"{option}: file {path} cannot be read: {error}") from None
+        raise InvalidArgument(f"{option}: file {path} cannot be read: {error.strerror or error}") from None
 
 
 def _text(option: str, path: str) -> str:

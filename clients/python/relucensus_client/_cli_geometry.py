@@ -31,7 +31,7 @@ from relucensus_client._report import distances_text, geometry_text
 from relucensus_client._requests import CountOptions, count_request, points_document
 
 OptionalModel = Annotated[
-    str | None, typer.Argument(metavar="MODEL", help="ONNX, safetensors or state_dict (.pt) file.")
+    str | None, typer.Argument(metavar="MODEL", help="ONNX, .pt, .ckpt, safetensors or .nnet file.")
 ]
 OfJob = Annotated[str | None, typer.Option("--job", help="Of this job of a service, not of MODEL.")]
 Url = Annotated[str | None, typer.Option("--url", help="Address of the service.")]
@@ -132,11 +132,20 @@ def distance(  # noqa: PLR0913 - one parameter per option
         inputs = _points(points)
         if url is not None:
             with Client(url, api_key=api_key) as client:
-                found = client.distances(model, inputs, exact=exact, **said)
+                found = _distances(client, model, inputs, exact, said)
         else:
             request = {"points": inputs, "exact": exact, **said}
             found = Distances.model_validate(_in_process("distances", model, request))
         print_document(found.to_json()) if as_json else typer.echo(distances_text(found))
+
+
+def _distances(client: Client, model: str, points: list[list[float]], exact: bool, said: ReadingOptions) -> Distances:
+    """The distances as the service finds them; of a file, what its reader assumed is said."""
+    if model_file(model).digest:
+        return client.distances(model, points, exact=exact, **said)
+    kept = client.upload(model, **said)
+    say_notes(kept.notes)
+    return client.distances(kept, points, exact=exact)
 
 
 def _job(client: Client, job_id: str, of_model: tuple[Any, ...]) -> Job:

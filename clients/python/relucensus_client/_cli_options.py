@@ -25,7 +25,7 @@ EXIT_BAD_INPUT: Final = 2
 EXIT_LOWER_BOUND: Final = 3
 _NOT_THE_USERS: Final = (408, 429)
 
-ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="ONNX, safetensors or state_dict (.pt) file.")]
+ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="ONNX, .pt, .ckpt, safetensors or .nnet file.")]
 Definitions = Annotated[
     str | None, typer.Option("--definitions", help="What to count, for example activation_regions,linear_regions.")
 ]

@@ -65,7 +65,7 @@ def reads_a_model(verb: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(verb)
     def with_options(*given: Any, **options: Any) -> None:
-        said = {name: value for name in _OPTIONS if (value := options.pop(name, None))}
+        said = {name: value for name in _OPTIONS if (value := options.pop(name, None)) not in (None, [])}
         if "model_input" in said:
             with errors_as_exit_status():
                 said["model_input"] = fixed_inputs(said["model_input"])

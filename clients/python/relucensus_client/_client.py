@@ -139,6 +139,9 @@ class Client:
 
         `points` is a list or array of inputs, `model` as in `submit`; a file is uploaded, with what is said about it.
         `exact` also has the exact squares, of at most 16 points. The walls of a box are no boundaries: there is none.
+
+        Raises:
+            InvalidArgument: something is said about the file of a model that was uploaded before.
         """
         return completed(self._verbs.distances(model, points, exact=exact, example_input=example_input, **said))
 

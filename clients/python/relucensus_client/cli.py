@@ -130,7 +130,7 @@ def count(  # noqa: PLR0913 - one parameter per option
 @reads_a_model
 def regions(  # noqa: PLR0913 - one parameter per option
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="ONNX, safetensors or state_dict (.pt) file.")
+        str | None, typer.Argument(metavar="MODEL", help="ONNX, .pt, .ckpt, safetensors or .nnet file.")
     ] = None,
     *,
     output: Annotated[str, typer.Option("--output", help="File to write, one row a region.")],

@@ -12,7 +12,7 @@ from relucensus_service.schemas import ProblemView
 _MODEL_PART: Final = {
     "type": "string",
     "format": "binary",
-    "description": "ONNX, safetensors, or a state_dict saved by torch.save",
+    "description": "ONNX, a state_dict or checkpoint saved by torch.save, safetensors, or .nnet",
 }
 
 _DATA_PARTS: Final = {

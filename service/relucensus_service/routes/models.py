@@ -16,11 +16,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from relucensus.values.activation import ACTIVATIONS
+from relucensus.values.names import BATCH_AXES, NNET_NORMALISATIONS
 from relucensus_service.context import Caller, Context, InContext, owner_of
 from relucensus_service.documents import parsed
 from relucensus_service.intake import Intake
 from relucensus_service.problems import Refusal, problem, shown
-from relucensus_service.request_schemas import BATCH_AXES, NNET_NORMALISATIONS, ReadingRequest, problem_of_validation
+from relucensus_service.request_schemas import ReadingRequest, problem_of_validation
 from relucensus_service.routes.documentation import MODEL_BODY, problems_for
 from relucensus_service.schemas import ModelView, model_view
 from relucensus_service.store import ApiKey, NewModel, QuotaUsedUp, StoredModel

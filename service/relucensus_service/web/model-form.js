@@ -21,7 +21,7 @@ export function modelForm(onModel, signal) {
     "label",
     { class: "drop", for: fieldId },
     prompt,
-    h("span", { class: "hint" }, "ONNX, with its .data file beside it, a PyTorch state_dict (.pt) or safetensors"),
+    h("span", { class: "hint" }, "ONNX, with its .data file beside it, a PyTorch state_dict or checkpoint, safetensors or .nnet"),
   );
   const outcome = h("div", {});
   const element = panel("Network", { class: "model" }, picker, zone, outcome);

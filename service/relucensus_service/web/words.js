@@ -94,7 +94,7 @@ export const STATISTICS = [
   ["peak_memory_bytes", "memory at most"],
 ];
 
-export const FORMATS = { onnx: "ONNX", state_dict: "PyTorch state_dict", safetensors: "safetensors" };
+export const FORMATS = { onnx: "ONNX", state_dict: "PyTorch state_dict", safetensors: "safetensors", nnet: ".nnet" };
 
 export const ACTIVATIONS = [
   ["relu", "ReLU"],

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypedDict
+from typing import Any, TypedDict
 
 from relucensus.errors import InvalidRequest
 from relucensus.values.activation import Activation, activation_named
-
-BATCH_AXES: Final = ("first", "none")
-NNET_NORMALISATIONS: Final = ("apply", "ignore")
+from relucensus.values.names import BATCH_AXES, NNET_NORMALISATIONS
 
 Fixed = float | Sequence[float]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final, Unpack
 
 from relucensus.errors import RefusedFormat, UnreadableModel
@@ -24,10 +24,17 @@ _TAR: Final = (
     "newer torch: torch.save(model.state_dict(), path)"
 )
 _KNOWN_OTHERS: Final = {
-    b"\x89HDF": "an HDF5 (Keras .h5) file",
-    b"\x93NUMPY": "a numpy array",
-    b"\x1f\x8b": "a gzip archive",
-    b"MATLAB": "a MATLAB file",
+    b"\x89HDF": "an HDF5 (Keras .h5) file; export the model as ONNX: model.export('model.onnx', format='onnx')",
+    b"\x93NUMPY": "a numpy array; give the library (weights, bias) pairs",
+    b"\x1f\x8b": "a gzip archive; unpack it first",
+    b"MATLAB": "a MATLAB file; export the network as ONNX: exportONNXNetwork(net, 'model.onnx')",
+}
+
+_OPEN: Final = {  # what each format may leave open
+    "onnx": ("model_output", "model_input", "batch_axis"),
+    "state_dict": ("activation", "submodel"),
+    "safetensors": ("activation", "submodel"),
+    "nnet": ("nnet_normalisation",),
 }
 
 
@@ -71,7 +78,14 @@ def read_model(
     chosen = Choices.of(choices)
     limits.check_bytes(len(data))
     read = _read(data, files, limits, chosen)
-    return replace(read, network=read.network.with_notes(read.notes))
+    notes = [*read.notes, *_unused(read.format, chosen)]
+    return replace(read, network=read.network.with_notes(notes), notes=notes)
+
+
+def _unused(kind: str, chosen: Choices) -> list[str]:
+    """A note for each choice that does not matter to a model of this format."""
+    said = [one.name for one in fields(chosen) if getattr(chosen, one.name) not in (None, {}, "relu")]
+    return [f"{name} was given, but is not used for a model of this kind" for name in said if name not in _OPEN[kind]]
 
 
 def _read(data: bytes, files: DataFiles, limits: ReaderLimits, chosen: Choices) -> ReadModel:

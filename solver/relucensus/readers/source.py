@@ -142,8 +142,10 @@ def _from_tensors(tensors: Mapping[Any, Any]) -> bytes:
 
             return bytes(save({name: np.ascontiguousarray(one) for name, one in tensors.items()}))
     found = sorted({_kind(one) for one in tensors.values()})
+    inner = [shown(str(key)) for key, one in tensors.items() if isinstance(one, Mapping)]
+    advice = f", perhaps what lies under {' or '.join(inner[:3])}" if inner else ""
     raise UnsupportedModel(
-        f"the mapping holds {', '.join(found) or 'nothing'}; needed is a state_dict: names to tensors"
+        f"the mapping holds {', '.join(found) or 'nothing'}; needed is a state_dict: names to tensors{advice}"
     )
 
 

@@ -31,11 +31,6 @@ def are_floats(numbers: Numbers) -> bool:
     return bool(numbers.dtype != object)
 
 
-def zeros(size: int) -> Numbers:
-    """As many zeros."""
-    return np.zeros(size)
-
-
 def rationals(numbers: Numbers) -> Numbers:
     """The numbers as rationals, whatever they are held as: floats, integers, truth values or rationals."""
     if not are_floats(numbers):

@@ -76,7 +76,7 @@ class ExactRows:
         if not kept.all():
             keys, coefficients = keys[kept], coefficients[kept]
         starts = np.searchsorted(keys, np.arange(count + 1) * max(columns, 1))
-        found = exact_numbers.zeros(count) if constants is None else constants
+        found = np.zeros(count) if constants is None else constants
         return cls(columns, starts, keys % max(columns, 1), coefficients, found)
 
     @classmethod

@@ -1,7 +1,6 @@
 """Batch normalisation in evaluation mode, folded into one factor and one offset for each channel.
 
-The square root is the only thing in a supported model that is not rational: factor and offset are evaluated once in
-float64 and are exact from there on.
+The square root is not rational: factor and offset are evaluated once in float64 and are exact from there on.
 """
 
 from __future__ import annotations

@@ -103,10 +103,10 @@ def _parsed(data: bytes) -> Any:
         model.ParseFromString(data)
     except (DecodeError, ValueError, RuntimeError) as error:
         raise UnreadableModel(
-            f"the file is neither ONNX (damaged or cut off: {error}) nor safetensors nor a PyTorch state_dict"
+            f"the file is neither ONNX (damaged or cut off: {error}) nor a PyTorch, safetensors or .nnet file"
         ) from None
     if not model.ir_version or not model.HasField("graph"):
-        raise UnreadableModel("the file is neither ONNX (it has no graph) nor safetensors nor a PyTorch state_dict")
+        raise UnreadableModel("the file is neither ONNX (it has no graph) nor a PyTorch, safetensors or .nnet file")
     return model
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from relucensus.errors import AmbiguousModel, InvalidRequest, UnsupportedModel
 from relucensus.readers.affine.value import AffineValue
-from relucensus.readers.choices import BATCH_AXES, Choices, Fixed
+from relucensus.readers.choices import Choices, Fixed
 from relucensus.readers.limits import ReaderLimits, shape_text, shown
 from relucensus.readers.onnx.stored_tensors import FLOAT_TYPES, KINDS
 from relucensus.readers.onnx.tensors import FLOAT_KINDS, Constant, Tensor
+from relucensus.values.names import BATCH_AXES
 
 _MOST_INPUTS: Final = 100
 

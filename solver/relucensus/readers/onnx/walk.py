@@ -15,7 +15,7 @@ from relucensus.readers.onnx.branches import branch_of
 from relucensus.readers.onnx.call import Call, label_of
 from relucensus.readers.onnx.forms import Form, Operator
 from relucensus.readers.onnx.operators.last import following
-from relucensus.readers.onnx.operators.registry import SUPPORTED, operator_named
+from relucensus.readers.onnx.operators.registry import operator_named, why_unread
 from relucensus.readers.onnx.stored_tensors import StoredTensors
 from relucensus.readers.onnx.tensors import Constant, Tensor, values_in
 
@@ -101,7 +101,7 @@ class Walk:
         """The operator, the version of it that the file means, and what of that version is looked at."""
         operator = operator_named(node.domain, node.op_type)
         if operator is None:
-            raise UnsupportedModel(f"{label_of(node)} is not supported; {SUPPORTED}")
+            raise UnsupportedModel(f"{label_of(node)} {why_unread(node.op_type)}")
         domain = "" if node.domain in ("", "ai.onnx") else node.domain
         if domain not in self._opsets:
             raise UnreadableModel(f"{label_of(node)} is of a domain that the file does not import")
