@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,14 @@ PropertyFile = Annotated[
 BoxNumber = Annotated[
     int | None, typer.Option("--box", help="Which of several boxes of the VNN-LIB file, counted from 0.")
 ]
+
+
+class GivenDomain(dict[str, Any]):
+    """A domain as a request has it, with the `notes` of whoever read it from a file."""
+
+    def __init__(self, document: dict[str, Any], notes: Sequence[str]) -> None:
+        super().__init__(document)
+        self.notes = tuple(notes)
 
 
 def given_domain(
@@ -100,8 +109,7 @@ def _property_box(path: str, number: int | None) -> dict[str, Any]:
         raise JobFailed(Problem.model_validate(answer["error"]))
     for note in answer["notes"]:
         typer.echo(f"note: {note}", err=True)
-    box: dict[str, Any] = answer["domain"]
-    return box
+    return GivenDomain(answer["domain"], answer["notes"])
 
 
 def _bytes(option: str, path: str) -> bytes:

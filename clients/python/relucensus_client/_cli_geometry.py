@@ -189,5 +189,5 @@ def _in_process(verb: str, path: str, request: dict[str, Any]) -> dict[str, Any]
     if answer["error"] is not None:
         raise JobFailed(Problem.model_validate(answer["error"]))
     result: dict[str, Any] = answer["result"]
-    say_notes(result.pop("notes"))
+    say_notes(result["notes"])
     return result

@@ -14,7 +14,7 @@ import typer
 
 from relucensus_client import _cli_geometry, _cli_jobs, _parts
 from relucensus_client._answers import Problem
-from relucensus_client._cli_domain import BoxNumber, Lower, PropertyFile, SliceFile, Upper, given_domain
+from relucensus_client._cli_domain import BoxNumber, GivenDomain, Lower, PropertyFile, SliceFile, Upper, given_domain
 from relucensus_client._cli_options import (
     EXIT_LOWER_BOUND,
     EXIT_REFUSED,
@@ -108,7 +108,7 @@ def count(  # noqa: PLR0913 - one parameter per option
         )
         domain = given_domain(lower, upper, slice_, vnnlib, box)
         if url is None:
-            result = _counted_in_process(model, domain, options, workers, certificate)
+            result = _with_notes_of(domain, _counted_in_process(model, domain, options, workers, certificate))
             say_what_is_proven(result, certificate)
             print_result(result, as_json)
             return
@@ -119,7 +119,7 @@ def count(  # noqa: PLR0913 - one parameter per option
                 check_place(certificate)
                 options["certificate"] = True
             job = client.submit(model, domain=domain, **options)
-            result = job.wait(on_interrupt=on_interrupt(cancel_on_interrupt))
+            result = _with_notes_of(domain, job.wait(on_interrupt=on_interrupt(cancel_on_interrupt)))
             if certificate is not None and result.certificate is not None:
                 job.certificate(certificate)
             say_what_is_proven(result, certificate)
@@ -332,6 +332,12 @@ def _counted_in_process(
     request = count_request(None, None, options, domain)
     answer = _answer_in_process("count", model, request, workers=workers, certificate=certificate)
     return CountResult.model_validate(answer)
+
+
+def _with_notes_of(domain: dict[str, Any], result: CountResult) -> CountResult:
+    """The result with what was assumed when its domain was read, if a file has it."""
+    notes = domain.notes if isinstance(domain, GivenDomain) else ()
+    return result.model_copy(update={"notes": (*result.notes, *notes)}) if notes else result
 
 
 def _answer_in_process(verb: str, path: str, request: dict[str, Any], **options: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class FolderFiles(Mapping[str, bytes]):
     """The files in a folder and in folders within it, each read when it is asked for.
 
     Asking for a file raises `UnreadableModel` if its name is absolute or climbs, by itself or by a link, out of the
-    folder, and KeyError if it is not there or cannot be read.
+    folder, or cannot be read, and KeyError if it is not there.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,8 +33,10 @@ class FolderFiles(Mapping[str, bytes]):
             )
         try:
             return path.read_bytes()
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             raise KeyError(name) from None
+        except OSError as error:
+            raise UnreadableModel(f"the model keeps weights in {shown(name)}, which cannot be read: {error}") from None
 
     def __iter__(self) -> Iterator[str]:
         files = (path for path in self._folder.rglob("*") if path.is_file())
