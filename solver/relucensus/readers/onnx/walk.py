@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from relucensus.errors import CensusError, UnreadableModel, UnsupportedModel
-from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.limits import shown
 from relucensus.readers.onnx.batch import check_samples_apart, refuse_batch
 from relucensus.readers.onnx.branches import branch_of
@@ -16,7 +15,7 @@ from relucensus.readers.onnx.call import Call, label_of
 from relucensus.readers.onnx.forms import Form, Operator
 from relucensus.readers.onnx.operators.last import following
 from relucensus.readers.onnx.operators.registry import SUPPORTED, operator_named
-from relucensus.readers.onnx.stored_tensors import StoredTensors
+from relucensus.readers.onnx.stored_tensors import FLOAT_TYPES, StoredTensors
 from relucensus.readers.onnx.tensors import Constant, Tensor, values_in
 
 _MOST_BRANCHES: Final = 1000
@@ -33,8 +32,12 @@ class Walk:
         self.left_out = 0
         self._stored = stored
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
+        stored.float_kinds.update(_float_kinds(graph, self._initializers))
         self._computed = 0
         self._branches = 0
+        self._of_branch = " of branch"
+        while any(self._of_branch in name for name in _all_names(graph)):
+            self._of_branch += "'"
         self._tensors: dict[str, Tensor] = {}
         self._nodes = in_order(graph.node)
         self.notes: Counter[str] = Counter()
@@ -88,12 +91,12 @@ class Walk:
         off = following(call)
         if off is not None:
             return off
-        mixing = self._batch > 1 and any(isinstance(entry, AffineValue) for entry in call.inputs)
+        mixing = self._batch > 1 and any(values_in(entry) for entry in call.inputs)
         if mixing:
             check_samples_apart(call)
         found = operator.apply(call)
         found = found if isinstance(found, tuple) else (found,)
-        if mixing and any(isinstance(one, AffineValue) and one.shape[:1] != (1,) for one in found):
+        if mixing and any(one is not None and values_in(one) and one.shape[:1] != (1,) for one in found):
             refuse_batch(call)
         return found
 
@@ -143,7 +146,9 @@ class Walk:
             )
         if self._branches > _MOST_BRANCHES:
             raise UnsupportedModel(f"the graph takes more than {_MOST_BRANCHES} branches of If")
-        branch, initializers = branch_of(node, bool(condition.entries.ravel()[0]), self._branches)
+        branch, initializers = branch_of(
+            node, bool(condition.entries.ravel()[0]), f"{self._of_branch} {self._branches}"
+        )
         self._initializers |= initializers
         rest = [*in_order(branch), *self._nodes[position + 1 :]]
         if len(rest) > self._stored.limits.nodes:
@@ -220,6 +225,27 @@ def used_by(node: Any) -> Iterator[str]:
             for inner in attribute.g.node:
                 yield from used_by(inner)
             yield from (entry.name for entry in attribute.g.output)
+
+
+def _float_kinds(graph: Any, initializers: Collection[str]) -> Iterator[str]:
+    """The types of floats that inputs have or are converted to."""
+    inputs = [entry.type.tensor_type.elem_type for entry in graph.input if entry.name not in initializers]
+    yield from (FLOAT_TYPES[kind] for kind in inputs if kind in FLOAT_TYPES)
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        if attribute.HasField("g"):
+            yield from _float_kinds(attribute.g, ())
+        elif attribute.name == "to" and attribute.i in FLOAT_TYPES:
+            yield FLOAT_TYPES[attribute.i]
+
+
+def _all_names(graph: Any) -> Iterator[str]:
+    """The names of all tensors, those within the branches of an If included."""
+    yield from (entry.name for entry in (*graph.input, *graph.initializer))
+    for node in graph.node:
+        yield from (*node.input, *node.output)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _all_names(attribute.g)
 
 
 def needed(nodes: Sequence[Any], outputs: Sequence[str]) -> tuple[list[int], set[str]]:

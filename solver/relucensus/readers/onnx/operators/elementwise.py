@@ -228,7 +228,7 @@ def _compared(relation: str) -> Callable[[Call], Tensor]:
         first, second = as_values(call, [first, second])
         difference = added(call, first, second, -1)
         assert isinstance(difference, AffineValue)
-        return Comparison(difference, positive=relation.startswith("Greater"))
+        return Comparison(difference, relation.startswith("Greater"), relation.endswith("OrEqual"))
 
     return apply
 
