@@ -251,3 +251,46 @@ def test_a_node_without_what_it_needs_is_refused(broken: NodeProto) -> None:
     made = model([broken, node("Add", ["x", "q"], ["y"])], [1, 3], {"empty": np.zeros(0, np.int64)})
     with pytest.raises(CensusError):
         network_of(made)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        node("MatMul", ["endless", "third"], ["c"]),
+        node("ReduceSum", ["endless"], ["c"]),
+        node("Concat", ["quotient", "endless"], ["c"], axis=0),
+    ],
+    ids=lambda one: one.op_type,
+)
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_constant_that_is_not_finite_never_becomes_a_rational(first: NodeProto, number: float) -> None:
+    nodes = [
+        node("Div", ["one", "three"], ["quotient"]),
+        first,
+        node("ReduceMax", ["c"], ["d"], keepdims=0),
+        node("Max", ["x", "d"], ["y"]),
+    ]
+    tensors = {"endless": [number], "third": [0.5], "one": [1.0], "three": [3.0]}
+    with pytest.raises(CensusError, match=r"finite|NaN|nan|inf"):
+        network_of(model(nodes, [1, 3], tensors))
+
+
+@pytest.mark.parametrize("operator", ["Exp", "Sqrt", "Sigmoid", "Round", "ReduceL2"])
+def test_a_constant_beyond_the_range_of_floats_is_refused(operator: str) -> None:
+    nodes = [node("Mul", ["a", "a"], ["b"]), node(operator, ["b"], ["c"]), node("Mul", ["x", "c"], ["y"])]
+    made = model(nodes, [1, 3], {})
+    made.graph.initializer.append(numpy_helper.from_array(np.array([1e300, 1e300, 1e300]), "a"))
+    with pytest.raises(CensusError):
+        network_of(made)
+
+
+def test_a_slope_with_more_axes_than_its_input_is_refused() -> None:
+    nodes = [node("PRelu", ["x", "slope"], ["p"]), node("CumSum", ["p", "axis"], ["y"])]
+    with pytest.raises(CensusError, match="slopes"):
+        network_of(model(nodes, [1, 3], {"slope": [[[2.0]]], "axis": np.array(1)}))
+
+
+def test_a_transposed_convolution_with_two_statements_of_its_size_is_refused() -> None:
+    nodes = [node("ConvTranspose", ["x", "w"], ["y"], auto_pad="VALID", output_shape=[3])]
+    with pytest.raises(UnsupportedModel, match="VALID"):
+        network_of(model(nodes, [1, 1, 3], {"w": np.ones((1, 1, 3))}))

@@ -13,6 +13,8 @@ import numpy as np
 from flint import fmpq
 from numpy.typing import NDArray
 
+from relucensus.errors import InvalidNetwork
+
 Numbers = NDArray[Any]
 Ints = NDArray[np.int64]
 
@@ -37,13 +39,19 @@ def zeros(size: int) -> Numbers:
 
 
 def rationals(numbers: Numbers) -> Numbers:
-    """The numbers as rationals, whatever they are held as: floats, integers, truth values or rationals."""
+    """The numbers as rationals, whatever they are held as: floats, integers, truth values or rationals.
+
+    Raises:
+        InvalidNetwork: one is NaN or infinite.
+    """
     if not are_floats(numbers):
         return numbers
     found = np.empty(numbers.shape, dtype=object)
     if numbers.dtype != np.float64:
         found.reshape(-1)[:] = [fmpq(int(n)) for n in numbers.ravel().tolist()]
         return found
+    if not np.isfinite(numbers).all():
+        raise InvalidNetwork("computes exactly with a number that is NaN or infinite; every weight must be finite")
     mantissas, exponents = decoded(np.ascontiguousarray(numbers).ravel())
     pairs = zip(mantissas.tolist(), exponents.tolist(), strict=True)
     found.reshape(-1)[:] = [fmpq(m << e) if e >= 0 else fmpq(m, 1 << -e) for m, e in pairs]

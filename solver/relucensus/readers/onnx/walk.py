@@ -94,7 +94,10 @@ class Walk:
         mixing = self._batch > 1 and any(values_in(entry) for entry in call.inputs)
         if mixing:
             check_samples_apart(call)
-        found = operator.apply(call)
+        try:
+            found = operator.apply(call)
+        except OverflowError:
+            call.fail("computes a number beyond the range of float64")
         found = found if isinstance(found, tuple) else (found,)
         if mixing and any(one is not None and values_in(one) and one.shape[:1] != (1,) for one in found):
             refuse_batch(call)

@@ -59,8 +59,6 @@ def _prelu(call: Call, tensor: Plain) -> Activations:
     slopes = [exact_numbers.fraction(x) for x in call.floats("slope").ravel().tolist()]
     shape = call.constant("slope").shape
     made = {slope: leaky_relu(slope) for slope in set(slopes)}
-    if len(slopes) == 1:
-        return tuple(made.values())
     try:
         places = np.broadcast_to(np.arange(len(slopes)).reshape(shape), tensor.shape)
     except ValueError:
