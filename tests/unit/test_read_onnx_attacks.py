@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -294,3 +295,49 @@ def test_a_transposed_convolution_with_two_statements_of_its_size_is_refused() -
     nodes = [node("ConvTranspose", ["x", "w"], ["y"], auto_pad="VALID", output_shape=[3])]
     with pytest.raises(UnsupportedModel, match="VALID"):
         network_of(model(nodes, [1, 1, 3], {"w": np.ones((1, 1, 3))}))
+
+
+def test_a_constant_that_is_squared_again_and_again_is_refused_in_time() -> None:
+    squares = [node("Mul", [f"p{i}"] * 2, [f"p{i + 1}"]) for i in range(60)]
+    with pytest.raises(UnsupportedModel, match="bits"):
+        network_of(model([*squares, node("Mul", ["x", "p60"], ["y"])], [1, 3], {"p0": [1.1]}))
+
+
+def test_a_graph_with_many_constants_alive_and_many_branches_is_walked_in_time() -> None:
+    count = 900
+    nodes = [node("Neg", ["a"], [f"c{i}"]) for i in range(count)]
+    for i in range(count):
+        taken = branch([node("Max", [f"s{i - 1}" if i else "x", f"c{i}"], ["r"])], "r")
+        nodes.append(node("If", ["c"], [f"s{i}"], then_branch=taken, else_branch=IDENTITY_BRANCH))
+    made = model(
+        [*nodes[: 2 * count], node("Add", [f"s{count - 1}", "x"], ["y"])], [1, 3], {"a": [1.0], "c": np.bool_(True)}
+    )
+    start = time.process_time()
+    with pytest.raises(UnsupportedModel, match="layers"):
+        network_of(made)
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        node("Trilu", ["x", "nan"], ["q"]),
+        node("CumSum", ["x", "nan"], ["q"]),
+        node("Ceil", [], ["q"]),
+        node("Resize", ["empty", "", "scales"], ["q"]),
+        node("Resize", ["x", "", "large"], ["q"]),
+        node("CumSum", ["empty", "axis"], ["q"]),
+        node("Div", ["axis", "nan"], ["q"]),
+    ],
+    ids=lambda one: one.op_type,
+)
+def test_a_node_with_broken_inputs_is_refused(broken: NodeProto) -> None:
+    tensors = {
+        "nan": np.nan,
+        "empty": np.zeros((1, 0)),
+        "scales": [1.0, 2.0],
+        "large": [1.0, 1e6],
+        "axis": np.array(1),
+    }
+    with pytest.raises(CensusError):
+        network_of(model([broken, node("Add", ["x", "q"], ["y"])], [1, 3], tensors))

@@ -135,6 +135,13 @@ def nonzero(numbers: Numbers) -> NDArray[np.bool_]:
     return np.array([x != 0 for x in numbers.ravel().tolist()], dtype=np.bool_).reshape(numbers.shape)
 
 
+def longest(numbers: Numbers) -> int:
+    """The most bits of a numerator or denominator of rationals; 0 of floats."""
+    if are_floats(numbers):
+        return 0
+    return max((max(int(x.p).bit_length(), int(x.q).bit_length()) for x in numbers.ravel().tolist()), default=0)
+
+
 def decoded(floats: NDArray[np.float64]) -> tuple[Ints, Ints]:
     """Odd integers m (or 0) and exponents e with ``floats[i] == m[i] * 2**e[i]``, read from the bits.
 

@@ -69,7 +69,7 @@ class Constant:
 
     def with_entries(self, entries: NDArray[Any]) -> Constant:
         """Other entries of the same element type."""
-        return replace(self, entries=entries)
+        return replace(self, entries=entries.astype(np.bool_) if self.kind == "bool" else entries)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

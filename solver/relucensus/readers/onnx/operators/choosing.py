@@ -44,7 +44,7 @@ def chosen(call: Call, condition: Comparison, first: Plain, second: Plain) -> Te
         )
     bending = [k is not None and bool(k != 0) and not fixed for k, fixed in zip(factors, settled.tolist(), strict=True)]
     holds = [bool(c > 0 or (c == 0 and condition.at_zero)) for c in z.rows.constants.tolist()]
-    always = np.array(holds) & settled
+    always = np.array(holds, dtype=np.bool_) & settled
     base = _either(call, b, a, always)
     if not any(bending):
         return base

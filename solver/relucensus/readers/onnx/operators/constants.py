@@ -148,6 +148,8 @@ def _rounded_to(call: Call, constant: Constant, kind: str) -> Constant:
 
 
 def _only_constants(call: Call) -> list[Constant]:
+    if len(call.inputs) != len(call.form.inputs):
+        call.fail(f"has {len(call.inputs)} inputs; needed are {len(call.form.inputs)}")
     found = [entry for entry in call.inputs if isinstance(entry, Constant)]
     if len(found) < len(call.inputs):
         call.refuse(

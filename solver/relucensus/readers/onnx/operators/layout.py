@@ -182,10 +182,10 @@ def _triangle(call: Call, entries: Ints) -> Ints:
     if entries.ndim < 2:
         call.fail("needs an input with at least 2 axes")
     given = call.given("k")
-    numbers = [0] if given is None else call.constant("k").entries.ravel().tolist()
+    numbers = [0] if given is None else call.integers("k") or []
     if len(numbers) != 1:
         call.fail(f"has {len(numbers)} numbers of a diagonal")
-    diagonal = int(numbers[0])
+    diagonal = numbers[0]
     rows, columns = entries.shape[-2:]
     grid = np.arange(columns)[None, :] - np.arange(rows)[:, None]
     inside = grid >= diagonal if call.whole("upper", 1) else grid <= diagonal
