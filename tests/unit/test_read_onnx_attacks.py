@@ -341,3 +341,15 @@ def test_a_node_with_broken_inputs_is_refused(broken: NodeProto) -> None:
     }
     with pytest.raises(CensusError):
         network_of(model([broken, node("Add", ["x", "q"], ["y"])], [1, 3], tensors))
+
+
+def test_a_fixed_input_with_the_axis_of_the_batch_is_refused() -> None:
+    nodes = [
+        node("Mul", ["x", "w"], ["q"]),
+        node("ReduceSum", ["w"], ["s"], keepdims=0),
+        node("Mul", ["q", "s"], ["y"]),
+    ]
+    made = model(nodes, [2, 3], {})
+    made.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [2, 3]))
+    with pytest.raises(UnsupportedModel, match="fixed"):
+        network_of(made, batch_axis="first", model_input={"w": 1.0})
