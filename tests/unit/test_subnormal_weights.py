@@ -47,3 +47,13 @@ def test_every_subnormal_and_some_other_numbers_are_what_numpy_makes_of_them(num
     bits = np.concatenate([bits, bits | word(1 << (8 * bits.itemsize - 1))])
     stored = bits if number_format == "bfloat16" else bits.view(kind)
     np.testing.assert_array_equal(as_float64(stored, number_format), bits.view(kind).astype(np.float64))
+
+
+@pytest.mark.parametrize("number_format", ["float16", "float32", "bfloat16"])
+def test_a_number_without_axes_is_read_too(number_format: str) -> None:
+    word = np.uint32 if number_format == "float32" else np.uint16
+    stored = np.array(1, dtype=word)
+    kinds = {"float16": np.float16, "float32": np.float32}
+    found = as_float64(stored.view(kinds[number_format]) if number_format in kinds else stored, number_format)
+    assert found.shape == ()
+    assert found > 0

@@ -38,7 +38,7 @@ def as_float64(stored: NDArray[Any], number_format: str) -> NDArray[np.float64]:
     Subnormal numbers are made of their bits, whatever the processor is told to do with them.
     """
     if number_format == "bfloat16":
-        stored, number_format = (stored.astype(np.uint32) << 16).view(np.float32), "float32"
+        stored, number_format = np.asarray(stored.astype(np.uint32) << 16, dtype=np.uint32).view(np.float32), "float32"
     with np.errstate(invalid="ignore"):
         wide = stored.astype(np.float64)
     if number_format in _SUBNORMALS:

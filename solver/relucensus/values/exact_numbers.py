@@ -14,6 +14,7 @@ from flint import fmpq
 from numpy.typing import NDArray
 
 from relucensus.arithmetic import decoded
+from relucensus.errors import InvalidNetwork
 
 Numbers = NDArray[Any]
 Ints = NDArray[np.int64]
@@ -32,13 +33,19 @@ def are_floats(numbers: Numbers) -> bool:
 
 
 def rationals(numbers: Numbers) -> Numbers:
-    """The numbers as rationals, whatever they are held as: floats, integers, truth values or rationals."""
+    """The numbers as rationals, whatever they are held as: floats, integers, truth values or rationals.
+
+    Raises:
+        InvalidNetwork: one is NaN or infinite.
+    """
     if not are_floats(numbers):
         return numbers
     found = np.empty(numbers.shape, dtype=object)
     if numbers.dtype != np.float64:
         found.reshape(-1)[:] = [fmpq(int(n)) for n in numbers.ravel().tolist()]
         return found
+    if not np.isfinite(numbers).all():
+        raise InvalidNetwork("computes exactly with a number that is NaN or infinite; every weight must be finite")
     mantissas, exponents = decoded(np.ascontiguousarray(numbers).ravel())
     pairs = zip(mantissas.tolist(), exponents.tolist(), strict=True)
     found.reshape(-1)[:] = [fmpq(m << e) if e >= 0 else fmpq(m, 1 << -e) for m, e in pairs]
@@ -122,6 +129,13 @@ def nonzero(numbers: Numbers) -> NDArray[np.bool_]:
             return np.asarray(numbers != 0)
         return np.asarray((np.ascontiguousarray(numbers).view(np.int64) & _MAGNITUDE) != 0).reshape(numbers.shape)
     return np.array([x != 0 for x in numbers.ravel().tolist()], dtype=np.bool_).reshape(numbers.shape)
+
+
+def longest(numbers: Numbers) -> int:
+    """The most bits of a numerator or denominator of rationals; 0 of floats."""
+    if are_floats(numbers):
+        return 0
+    return max((max(int(x.p).bit_length(), int(x.q).bit_length()) for x in numbers.ravel().tolist()), default=0)
 
 
 def _objects(numbers: Any) -> Numbers:

@@ -10,11 +10,12 @@ from typing import Final, NoReturn
 
 from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.onnx.call import Call
+from relucensus.readers.onnx.tensors import Tensor, values_in
 
 _ENTRY_BY_ENTRY: Final = frozenset(
     "Abs Cast CastLike Clip Dropout HardSigmoid Identity LeakyRelu Neg Not Relu Shrink Sigmoid Tanh ThresholdedRelu "
     "Conv ConvTranspose AveragePool MaxPool GlobalAveragePool GlobalMaxPool BatchNormalization Shape Scaler "
-    "DepthToSpace SpaceToDepth Resize Upsample".split()
+    "DepthToSpace SpaceToDepth".split()
 )
 _BROADCASTING: Final = frozenset(
     "Add Sub Mul Div Sum Mean Max Min PRelu Greater GreaterOrEqual Less LessOrEqual Where".split()
@@ -25,17 +26,17 @@ _ALONG_AXES: Final = frozenset("ReduceSum ReduceMean ReduceMax ReduceMin ReduceL
 
 def check_samples_apart(call: Call) -> None:
     """Refuse a node of which it is not certain that it treats the samples of the batch one by one."""
-    values = [entry for entry in call.inputs if isinstance(entry, AffineValue)]
+    values = [entry for entry in call.inputs if entry is not None and values_in(entry)]
     if not _apart(call, len(values[0].shape), values):
         refuse_batch(call)
 
 
-def _apart(call: Call, rank: int, values: list[AffineValue]) -> bool:
+def _apart(call: Call, rank: int, values: list[Tensor]) -> bool:
     kind = call.op_type
     if kind in _OWN_RULES:
         return _OWN_RULES[kind](call, rank)
     if kind in _ALONG_AN_AXIS:
-        return call.whole("axis", _ALONG_AN_AXIS[kind]) not in (0, -rank)
+        return rank > 1 and call.whole("axis", _ALONG_AN_AXIS[kind]) not in (0, -rank)
     if kind in _ALONG_AXES:
         axes = call.integers("axes")
         inner = all(axis not in (0, -rank) for axis in axes or ())
@@ -63,11 +64,24 @@ def _transpose(call: Call, rank: int) -> bool:
 
 
 def _matmul(call: Call, rank: int) -> bool:
-    return isinstance(call.inputs[0], AffineValue) or rank >= 3
+    ranks = [len(entry.shape) for entry in call.inputs if entry is not None]
+    return max(ranks) == rank and (isinstance(call.inputs[0], AffineValue) or rank >= 3)
 
 
-def _gemm(call: Call, _rank: int) -> bool:
-    return isinstance(call.inputs[0], AffineValue) and not call.whole("transA", 0)
+def _gemm(call: Call, rank: int) -> bool:
+    offset = call.given("C")
+    apart = not isinstance(offset, AffineValue) or len(offset.shape) == rank
+    return apart and isinstance(call.inputs[0], AffineValue) and not call.whole("transA", 0)
+
+
+def _resize(call: Call, rank: int) -> bool:
+    """Whether the first axis keeps its length."""
+    axes = call.axes(rank)
+    if axes is not None:
+        return 0 not in axes
+    if "scales" in call.form.attributes:
+        return (call.decimals("scales") or [])[:1] == [1.0]
+    return call.given("sizes") is None and bool((call.floats("scales").ravel()[:1] == 1).all())
 
 
 def _pad(call: Call, rank: int) -> bool:
@@ -80,7 +94,7 @@ def _tile(call: Call, _rank: int) -> bool:
 
 
 def _cumsum(call: Call, rank: int) -> bool:
-    return int(call.constant("axis").entries.ravel()[:1].sum()) not in (0, -rank)
+    return call.constant("axis").entries.ravel().tolist() not in ([0], [-rank])
 
 
 def _trilu(_call: Call, rank: int) -> bool:
@@ -94,9 +108,11 @@ _OWN_RULES: Final[dict[str, Callable[[Call, int], bool]]] = {
     "MatMul": _matmul,
     "Pad": _pad,
     "Reshape": _reshape,
+    "Resize": _resize,
     "Tile": _tile,
     "Transpose": _transpose,
     "Trilu": _trilu,
+    "Upsample": _resize,
 }
 
 

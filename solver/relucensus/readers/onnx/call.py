@@ -235,5 +235,7 @@ class Call:
 
 def as_values(call: Call, tensors: Sequence[Constant | AffineValue]) -> list[AffineValue]:
     """All of them as values of the network; at least one is one."""
-    some = next(one for one in tensors if isinstance(one, AffineValue))
+    some = next((one for one in tensors if isinstance(one, AffineValue)), None)
+    if some is None:
+        call.fail("computes with a value without entries")
     return [one if isinstance(one, AffineValue) else some.constant(call.finite(one, "")) for one in tensors]

@@ -37,7 +37,33 @@ def without_functions(model: Any, limits: ReaderLimits) -> Any:
         )
     import onnx.inliner  # noqa: PLC0415 - only an ONNX file with functions needs it
 
-    return onnx.inliner.inline_local_functions(model)
+    return onnx.inliner.inline_local_functions(_with_defaults(model))
+
+
+def _with_defaults(model: Any) -> Any:
+    """The model with the default attributes of its functions written into their calls; the inliner overlooks them.
+
+    Raises:
+        UnsupportedModel: a function passes an attribute on that it may not have, where the next one has a default.
+    """
+    defaults = {(f.domain, f.name): f.attribute_proto for f in model.functions if len(f.attribute_proto)}
+    if not defaults:
+        return model
+    copy = type(model)()
+    copy.CopyFrom(model)
+    bodies = [(copy.graph.node, ()), *((f.node, tuple(f.attribute)) for f in copy.functions)]
+    for node, perhaps in ((node, perhaps) for body, perhaps in bodies for node in _with_inner(body)):
+        given = {attribute.name: attribute.ref_attr_name for attribute in node.attribute}
+        known = defaults.get((node.domain, node.op_type), ())
+        for attribute in known:
+            if given.get(attribute.name) in perhaps:
+                raise UnsupportedModel(
+                    f"a local function passes its attribute {shown(given[attribute.name])} on to "
+                    f"{shown(node.op_type)}, which has a default for it; inline the functions before "
+                    "(onnx.inliner)"
+                )
+        node.attribute.extend(attribute for attribute in known if attribute.name not in given)
+    return copy
 
 
 def _size(bodies: Mapping[tuple[str, str], Any], nodes: Iterable[Any]) -> int:

@@ -177,8 +177,11 @@ def _fixed(entry: Any, value: Fixed, batch: int, limits: ReaderLimits) -> Consta
     tensor = entry.type.tensor_type
     kind = KINDS.get(tensor.elem_type)
     sizes = [dim.dim_value if dim.dim_value > 0 else 1 for dim in tensor.shape.dim]
-    if batch > 1 and len(sizes) > 1:
-        sizes[0] = 1
+    if batch > 1 and sizes[:1] == [batch]:
+        raise UnsupportedModel(
+            f"input {shown(entry.name)} is fixed and has the first axis of the batch, over which the graph may mix its "
+            "values; read the whole batch as one input (batch_axis none)"
+        )
     limits.check_tensor(entry.name, sizes)
     numbers = [value] if isinstance(value, int | float) else list(value)
     if kind is None or not all(math.isfinite(n) for n in numbers):

@@ -52,9 +52,16 @@ def _close_batches(graph: Any) -> None:
         if len(dims) and dims[0].dim_value <= 0 and all(dim.dim_value > 0 for dim in dims[1:]):
             dims[0].Clear()
             dims[0].dim_value = 1
+    _forget_shapes(graph)
+
+
+def _forget_shapes(graph: Any) -> None:
     del graph.value_info[:]
     for entry in graph.output:
         entry.type.tensor_type.ClearField("shape")
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        if attribute.HasField("g"):
+            _forget_shapes(attribute.g)
 
 
 def _static_shape(entry: Any) -> list[int] | None:

@@ -48,6 +48,7 @@ class StoredTensors:
 
     def __init__(self, files: DataFiles, limits: ReaderLimits) -> None:
         self.limits = limits
+        self.float_kinds: set[str] = set()  # that values of the network may have
         self._files = files
         self._opened: dict[str, bytes] = {}
 

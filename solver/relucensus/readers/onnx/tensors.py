@@ -69,15 +69,23 @@ class Constant:
 
     def with_entries(self, entries: NDArray[Any]) -> Constant:
         """Other entries of the same element type."""
-        return replace(self, entries=entries)
+        return replace(self, entries=entries.astype(np.bool_) if self.kind == "bool" else entries)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Truth values: where ``difference > 0``; on the boundary either, which matters to no continuous function."""
+    """Truth values: where ``difference > 0``, or where it is below.
+
+    On a boundary either, which matters to no continuous function; but a difference that is zero everywhere counts.
+    """
 
     difference: AffineValue
-    positive: bool = True  # False: where it is not
+    positive: bool = True  # False: where it is below 0
+    at_zero: bool = False  # whether it holds where the difference is 0
+
+    def opposite(self) -> Comparison:
+        """Where this one does not hold."""
+        return Comparison(self.difference, not self.positive, not self.at_zero)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,6 +112,7 @@ class LeftOff:
     value: AffineValue
     operator: str
     shape: tuple[int, ...]
+    apart: bool = False  # whether every entry is a function of the same entry of the value alone
 
 
 Tensor = Constant | AffineValue | Comparison | Indicator | LeftOff
@@ -142,13 +151,19 @@ def rearranged(tensor: Tensor, positions: Ints) -> Tensor:
         case Comparison():
             moved = rearranged(tensor.difference, positions)
             assert isinstance(moved, AffineValue)
+            if (positions < 0).any():
+                moved.shift(np.where(positions < 0, -1.0 if tensor.positive else 1.0, 0.0))
             return replace(tensor, difference=moved)
         case Indicator():
             compared = rearranged(tensor.comparison, positions)
             assert isinstance(compared, Comparison)
             return Indicator(compared)
         case LeftOff():
-            return replace(tensor, shape=positions.shape)
+            value = tensor.value
+            if tensor.apart and not np.array_equal(positions.ravel(), np.arange(value.size)):
+                value = value.fork()
+                value.rearrange(positions)
+            return replace(tensor, value=value, shape=positions.shape)
 
 
 def combined(tensor: Constant | AffineValue, outer: ExactRows, shape: Sequence[int]) -> Constant | AffineValue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from relucensus.errors import CensusError, UnreadableModel, UnsupportedModel
@@ -16,9 +16,11 @@ from relucensus.readers.onnx.call import Call, label_of
 from relucensus.readers.onnx.forms import Form, Operator
 from relucensus.readers.onnx.operators.last import following
 from relucensus.readers.onnx.operators.registry import operator_named, why_unread
-from relucensus.readers.onnx.stored_tensors import StoredTensors
+from relucensus.readers.onnx.stored_tensors import FLOAT_TYPES, StoredTensors
 from relucensus.readers.onnx.tensors import Constant, Tensor, values_in
+from relucensus.values import exact_numbers
 
+_MOST_BITS: Final = 2**14  # of a constant that is computed; of a float32 that is stored, 277 at most
 _MOST_BRANCHES: Final = 1000
 _IF: Final = "If"
 
@@ -33,9 +35,15 @@ class Walk:
         self.left_out = 0
         self._stored = stored
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
+        stored.float_kinds.update(_float_kinds(graph, self._initializers))
         self._computed = 0
         self._branches = 0
+        self._of_branch = " of branch"
+        while any(self._of_branch in name for name in _all_names(graph)):
+            self._of_branch += "'"
         self._tensors: dict[str, Tensor] = {}
+        self._values: dict[str, list[AffineValue]] = {}  # of those tensors that are made of values
+        self._uses: Counter[str] = Counter()  # by nodes to come, and as outputs
         self._nodes = in_order(graph.node)
         self.notes: Counter[str] = Counter()
 
@@ -46,54 +54,58 @@ class Walk:
     def run(self, inputs: Mapping[str, Tensor], outputs: Sequence[str], batch: int) -> list[Tensor]:
         """The tensors with these names, given those of the inputs; `batch` is their fixed batch size, or 1."""
         self._batch = batch
-        self._tensors |= inputs
+        for name, tensor in inputs.items():
+            self._tensors[name] = tensor
+            if values_in(tensor):
+                self._values[name] = values_in(tensor)
         kept, _ = needed(self._nodes, outputs)
         self.left_out = len(self._nodes) - len(kept)
-        self._nodes = [self._nodes[i] for i in kept]
-        self._last_use = last_uses(self._nodes, outputs)
-        position = 0
-        while position < len(self._nodes):
-            node = self._nodes[position]
+        waiting = [self._nodes[i] for i in reversed(kept)]
+        self._uses = Counter(outputs)
+        for node in waiting:
+            self._uses.update(used_by(node))
+        while waiting:
+            node = waiting.pop()
+            self._uses.subtract(used_by(node))
             with _named(node):
                 if node.op_type == _IF and node.domain in ("", "ai.onnx"):
-                    self._splice(position, node, outputs)
-                    continue
-                self._visit(position, node)
-            position += 1
+                    waiting += self._branch(node, len(waiting))
+                else:
+                    self._visit(node)
+            self._drop(used_by(node))
         return [self._resolved(None, name) for name in outputs]  # type: ignore[misc]
 
-    def _visit(self, position: int, node: Any) -> None:
+    def _visit(self, node: Any) -> None:
         operator, version, form = self._form(node)
         for name in node.output:
             if name and (name in self._tensors or name in self._initializers):
                 raise UnreadableModel(f"{label_of(node)} computes {shown(name)}, which is no new name")
         inputs = tuple(self._resolved(node, name) for name in node.input)
-        later = [tensor for name, tensor in self._tensors.items() if self._last_use.get(name, -1) > position]
-        kept = tuple(value for tensor in later for value in values_in(tensor))
+        kept = tuple(value for name, found in self._values.items() if self._uses[name] > 0 for value in found)
         call = Call(node, form, version, inputs, kept, self._batch, self._stored)
         found = self._applied(operator, call)
         for name, tensor in zip(node.output, found, strict=False):
             if name and tensor is not None:
                 self._define(name, tensor)
         for name in list(node.output)[len(found) :]:
-            if name in self._last_use:
+            if self._uses[name] > 0:
                 call.refuse(f"gives {shown(name)}, an output that is not read")
-        self._tensors = {
-            name: tensor for name, tensor in self._tensors.items() if self._last_use.get(name, -1) > position
-        }
-        values = [value for tensor in self._tensors.values() for value in values_in(tensor)]
-        self._stored.limits.check_weights(sum(value.weights for value in values))
+        self._drop([*node.input, *node.output])
+        self._stored.limits.check_weights(sum(value.weights for some in self._values.values() for value in some))
 
     def _applied(self, operator: Operator, call: Call) -> tuple[Tensor | None, ...]:
         off = following(call)
         if off is not None:
             return off
-        mixing = self._batch > 1 and any(isinstance(entry, AffineValue) for entry in call.inputs)
+        mixing = self._batch > 1 and any(values_in(entry) for entry in call.inputs)
         if mixing:
             check_samples_apart(call)
-        found = operator.apply(call)
+        try:
+            found = operator.apply(call)
+        except OverflowError:
+            call.fail("computes a number beyond the range of float64")
         found = found if isinstance(found, tuple) else (found,)
-        if mixing and any(isinstance(one, AffineValue) and one.shape[:1] != (1,) for one in found):
+        if mixing and any(one is not None and values_in(one) and one.shape[:1] != (1,) for one in found):
             refuse_batch(call)
         return found
 
@@ -131,10 +143,24 @@ class Walk:
         if isinstance(tensor, Constant):
             self._computed += tensor.size
             self._stored.limits.check_weights(self._computed)
+            if exact_numbers.longest(tensor.entries) > _MOST_BITS:
+                raise UnsupportedModel(
+                    f"the constant {shown(name)} has a number of more than {_MOST_BITS} bits as an exact fraction; "
+                    "export the model with its constants folded"
+                )
         self._tensors[name] = tensor
+        if values_in(tensor):
+            self._values[name] = values_in(tensor)
 
-    def _splice(self, position: int, node: Any, outputs: Sequence[str]) -> None:
-        """Put the nodes of the branch that an If takes into its place."""
+    def _drop(self, names: Iterable[str]) -> None:
+        """Forget those of these tensors that no later node needs."""
+        for name in names:
+            if self._uses[name] <= 0:
+                self._tensors.pop(name, None)
+                self._values.pop(name, None)
+
+    def _branch(self, node: Any, others: int) -> list[Any]:
+        """The nodes of the branch that an If takes, which come in its place, the last one first."""
         self._branches += 1
         condition = self._resolved(node, node.input[0] if node.input else "")
         if not isinstance(condition, Constant) or condition.size != 1:
@@ -143,15 +169,19 @@ class Walk:
             )
         if self._branches > _MOST_BRANCHES:
             raise UnsupportedModel(f"the graph takes more than {_MOST_BRANCHES} branches of If")
-        branch, initializers = branch_of(node, bool(condition.entries.ravel()[0]), self._branches)
+        branch, initializers = branch_of(
+            node, bool(condition.entries.ravel()[0]), f"{self._of_branch} {self._branches}"
+        )
         self._initializers |= initializers
-        rest = [*in_order(branch), *self._nodes[position + 1 :]]
-        if len(rest) > self._stored.limits.nodes:
+        if len(branch) + others > self._stored.limits.nodes:
             raise UnsupportedModel(f"the graph has more than {self._stored.limits.nodes} nodes")
-        kept, _ = needed(rest, outputs)
-        self._nodes[position:] = [rest[i] for i in kept]
-        self._last_use = last_uses(self._nodes, outputs)
+        ordered = in_order(branch)
+        kept, _ = needed(ordered, [name for name in node.output if self._uses[name] > 0])
+        found = [ordered[i] for i in reversed(kept)]
+        for inner in found:
+            self._uses.update(used_by(inner))
         self.notes["If: a branch is chosen by a constant"] += 1
+        return found
 
 
 class _named:  # noqa: N801 - a context that reads as a phrase
@@ -222,6 +252,27 @@ def used_by(node: Any) -> Iterator[str]:
             yield from (entry.name for entry in attribute.g.output)
 
 
+def _float_kinds(graph: Any, initializers: Collection[str]) -> Iterator[str]:
+    """The types of floats that inputs have or are converted to."""
+    inputs = [entry.type.tensor_type.elem_type for entry in graph.input if entry.name not in initializers]
+    yield from (FLOAT_TYPES[kind] for kind in inputs if kind in FLOAT_TYPES)
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        if attribute.HasField("g"):
+            yield from _float_kinds(attribute.g, ())
+        elif attribute.name == "to" and attribute.i in FLOAT_TYPES:
+            yield FLOAT_TYPES[attribute.i]
+
+
+def _all_names(graph: Any) -> Iterator[str]:
+    """The names of all tensors, those within the branches of an If included."""
+    yield from (entry.name for entry in (*graph.input, *graph.initializer))
+    for node in graph.node:
+        yield from (*node.input, *node.output)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _all_names(attribute.g)
+
+
 def needed(nodes: Sequence[Any], outputs: Sequence[str]) -> tuple[list[int], set[str]]:
     """The places of the nodes that the outputs depend on, in order, and the names that these use."""
     names = set(outputs)
@@ -231,12 +282,6 @@ def needed(nodes: Sequence[Any], outputs: Sequence[str]) -> tuple[list[int], set
             found.append(i)
             names.update(used_by(nodes[i]))
     return found[::-1], names
-
-
-def last_uses(nodes: Sequence[Any], outputs: Sequence[str]) -> dict[str, int]:
-    """The place of the last node that uses each name; the outputs are used behind the last one."""
-    found = {name: i for i, node in enumerate(nodes) for name in used_by(node)}
-    return found | dict.fromkeys(outputs, len(nodes))
 
 
 def version_of(domain: str, name: str, opset: int) -> int:

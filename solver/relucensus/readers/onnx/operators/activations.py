@@ -59,8 +59,6 @@ def _prelu(call: Call, tensor: Plain) -> Activations:
     slopes = [exact_numbers.fraction(x) for x in call.floats("slope").ravel().tolist()]
     shape = call.constant("slope").shape
     made = {slope: leaky_relu(slope) for slope in set(slopes)}
-    if len(slopes) == 1:
-        return tuple(made.values())
     try:
         places = np.broadcast_to(np.arange(len(slopes)).reshape(shape), tensor.shape)
     except ValueError:
@@ -76,7 +74,14 @@ def _clip(call: Call, _tensor: Plain) -> Activations:
         ends = [float(call.number(name, sign * _LARGEST_FLOAT32)) for name, sign in (("min", -1), ("max", 1))]
         if math.isnan(sum(ends)):
             call.fail(f"has the ends {ends}; needed are numbers")
-        return (_between(*(None if abs(end) >= _LARGEST_FLOAT32 else Fraction(end) for end in ends)),)
+        if (
+            not -math.inf < max(ends[0], -_LARGEST_FLOAT32) < math.inf
+            or not -math.inf < min(ends[1], _LARGEST_FLOAT32) < math.inf
+        ):
+            call.fail(f"has the ends {ends}; needed are numbers")
+        lowest = None if ends[0] <= -_LARGEST_FLOAT32 else Fraction(ends[0])
+        highest = None if ends[1] >= _LARGEST_FLOAT32 else Fraction(ends[1])
+        return (_between(lowest, highest),)
     return (_between(_end(call, "min", -math.inf), _end(call, "max", math.inf)),)
 
 

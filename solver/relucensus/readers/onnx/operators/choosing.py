@@ -30,7 +30,7 @@ def chosen(call: Call, condition: Comparison, first: Plain, second: Plain) -> Te
         UnsupportedModel: that is not continuous.
     """
     if not condition.positive:
-        first, second = second, first
+        condition, first, second = condition.opposite(), second, first
     a, b = as_values(call, [first, second, condition.difference])[:2]
     z = condition.difference
     settled = _settled(z)
@@ -43,7 +43,8 @@ def chosen(call: Call, condition: Comparison, first: Plain, second: Plain) -> Te
             "so it is not one whose linear regions are counted"
         )
     bending = [k is not None and bool(k != 0) and not fixed for k, fixed in zip(factors, settled.tolist(), strict=True)]
-    always = np.array([bool(c > 0) for c in z.rows.constants.tolist()]) & settled
+    holds = [bool(c > 0 or (c == 0 and condition.at_zero)) for c in z.rows.constants.tolist()]
+    always = np.array(holds, dtype=np.bool_) & settled
     base = _either(call, b, a, always)
     if not any(bending):
         return base
@@ -114,7 +115,7 @@ def _where(call: Call) -> Tensor:
 def _not(call: Call) -> Tensor:
     found = call.given("X")
     if isinstance(found, Comparison):
-        return Comparison(found.difference, not found.positive)
+        return found.opposite()
     constant = call.constant("X")
     return constant.with_entries(~constant.entries)
 

@@ -65,6 +65,8 @@ def _range(call: Call) -> Tensor:
     start, limit, step = (exact_numbers.fraction(call.finite(p, "start").ravel()[0]) for p in parts)
     if not step:
         call.fail("has steps of zero")
+    if parts[0].is_float:
+        check_apart(call, [(limit - start) / step], Fraction(0))
     count = max(math.ceil((limit - start) / step), 0)
     call.limits.check_tensor("a range", (count,))
     numbers = exact_numbers.of_fractions([start + i * step for i in range(count)])
@@ -73,7 +75,8 @@ def _range(call: Call) -> Tensor:
 
 
 def _eye(call: Call) -> Tensor:
-    shape = tuple((call.inputs[0] or call.constant("input")).shape)
+    like = call.given("input")
+    shape = () if like is None else tuple(like.shape)
     if len(shape) != 2:
         call.fail(f"needs an input with 2 axes and gets {len(shape)}")
     target = call.whole("dtype", 1)
@@ -94,10 +97,14 @@ def _cast(call: Call) -> Tensor:
 
 def _cast_like(call: Call) -> Tensor:
     like = call.given("target_type")
-    kind = like.kind if isinstance(like, Constant) else "float32"
     if like is None or isinstance(like, Comparison):
         call.refuse("converts to a type that is not read")
-    return _converted(call, call.inputs[0], kind)
+    if isinstance(like, Constant):
+        return _converted(call, call.inputs[0], like.kind)
+    kinds = sorted(call.stored.float_kinds)
+    if len(kinds) > 1 and isinstance(call.inputs[0], Constant):
+        call.refuse(f"converts a constant to the type of a value, in a file that has {' and '.join(kinds)}")
+    return _converted(call, call.inputs[0], kinds[0] if kinds else "float32")
 
 
 def _converted(call: Call, tensor: Tensor | None, kind: str) -> Tensor:
@@ -143,6 +150,8 @@ def _rounded_to(call: Call, constant: Constant, kind: str) -> Constant:
 
 
 def _only_constants(call: Call) -> list[Constant]:
+    if len(call.inputs) != len(call.form.inputs):
+        call.fail(f"has {len(call.inputs)} inputs; needed are {len(call.form.inputs)}")
     found = [entry for entry in call.inputs if isinstance(entry, Constant)]
     if len(found) < len(call.inputs):
         call.refuse(

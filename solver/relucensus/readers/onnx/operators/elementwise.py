@@ -122,9 +122,10 @@ def _quotient(call: Call) -> Tensor:
     if not divisor.entries.all():
         call.fail("divides by zero")
     if isinstance(value, Constant) and not value.is_float:
+        if divisor.is_float:
+            call.fail("divides whole numbers by floats")
         return of_integers(_truncated_quotient, value.kind, value, divisor)
-    inverse = divisor.with_entries(exact_numbers.reciprocal(call.finite(divisor, "B")))
-    return multiplied(call, value, Constant(inverse.entries, "float64"))
+    return multiplied(call, value, Constant(exact_numbers.reciprocal(call.finite(divisor, "B")), "float64"))
 
 
 def _truncated_quotient(a: int, b: int) -> int:
@@ -228,7 +229,7 @@ def _compared(relation: str) -> Callable[[Call], Tensor]:
         first, second = as_values(call, [first, second])
         difference = added(call, first, second, -1)
         assert isinstance(difference, AffineValue)
-        return Comparison(difference, positive=relation.startswith("Greater"))
+        return Comparison(difference, relation.startswith("Greater"), relation.endswith("OrEqual"))
 
     return apply
 

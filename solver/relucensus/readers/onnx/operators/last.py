@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.onnx.call import Call
 from relucensus.readers.onnx.forms import Operator, Versions, operator
-from relucensus.readers.onnx.tensors import Comparison, Constant, LeftOff, Tensor
+from relucensus.readers.onnx.tensors import Comparison, Constant, Indicator, LeftOff, Tensor, common_shape
 from relucensus.values import exact_numbers
 
 FOLLOWING: Final = frozenset(
@@ -53,6 +54,28 @@ FOLLOWING: Final = frozenset(
     }
 )
 
+_MOVING: Final = frozenset({"Flatten", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"})
+_PICKING: Final = frozenset({"Gather", "Slice"})
+_EACH_ENTRY: Final = frozenset(
+    {
+        "Binarizer",
+        "Cast",
+        "Greater",
+        "GreaterOrEqual",
+        "LabelEncoder",
+        "Less",
+        "LessOrEqual",
+        "Log",
+        "Mul",
+        "Not",
+        "Round",
+        "Sigmoid",
+        "Sub",
+        "Tanh",
+        "Where",
+    }
+)
+
 
 def following(call: Call) -> tuple[LeftOff, ...] | None:
     """What a node gives that computes with the result of a last operator; None if it does not.
@@ -63,29 +86,41 @@ def following(call: Call) -> tuple[LeftOff, ...] | None:
     sources = [entry for entry in call.inputs if isinstance(entry, LeftOff)]
     if not sources:
         return None
-    other_values = [entry for entry in call.inputs if isinstance(entry, AffineValue | Comparison)]
+    constants = [entry for entry in call.inputs if isinstance(entry, Constant)]
+    other_values = [entry for entry in call.inputs if isinstance(entry, AffineValue | Comparison | Indicator)]
     different = {id(entry.value.rows) for entry in sources}
     if call.op_type not in FOLLOWING or other_values or len(different) > 1:
         call.refuse(
             f"computes with the result of {sources[0].operator}, which is not piecewise linear; it is left off only "
             "where it is the last operator"
         )
-    return tuple(sources[0] for _ in call.node.output)
+    source = sources[0]
+    if call.op_type in _MOVING and source is call.inputs[0]:
+        if source.apart:
+            return None
+        if call.op_type in _PICKING and max(source.value.shape, default=1) < source.value.size:
+            call.refuse(
+                f"takes a part of what {source.operator} gives, which may depend on a part of the network before it; "
+                "take that part before, or choose another output"
+            )
+    apart = source.apart and call.op_type in _EACH_ENTRY and common_shape([*sources, *constants]) == source.shape
+    return tuple(replace(source, apart=apart) for _ in call.node.output)
 
 
 def _left_off(numbers: Callable[[Call, Constant], Constant] | None = None) -> Callable[[Call], tuple[Tensor, ...]]:
     """A last operator: of a value left off, of a constant evaluated once in float64 where that is known."""
 
     def apply(call: Call) -> tuple[Tensor, ...]:
+        apart = call.op_type in _EACH_ENTRY
         first = call.inputs[0] if call.inputs else None
         if isinstance(first, Constant) and numbers is not None:
             return (numbers(call, first),)
         if isinstance(first, Comparison):
-            return tuple(LeftOff(first.difference, call.op_type, first.shape) for _ in call.node.output)
+            return tuple(LeftOff(first.difference, call.op_type, first.shape, apart) for _ in call.node.output)
         value = call.plain(first)
         if not isinstance(value, AffineValue):
             call.refuse(f"applies {call.op_type} to constants, which is not evaluated")
-        return tuple(LeftOff(value.fork(), call.op_type, value.shape) for _ in call.node.output)
+        return tuple(LeftOff(value.fork(), call.op_type, value.shape, apart) for _ in call.node.output)
 
     return apply
 

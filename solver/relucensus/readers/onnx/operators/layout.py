@@ -14,7 +14,7 @@ from relucensus.readers.limits import shape_text
 from relucensus.readers.onnx.call import Call, as_values
 from relucensus.readers.onnx.forms import Operator, operator
 from relucensus.readers.onnx.operators.shapes import flattened, reshaped, squeezed, unsqueezed
-from relucensus.readers.onnx.tensors import Constant, Tensor, numbering, rearranged
+from relucensus.readers.onnx.tensors import Constant, Tensor, numbering, rearranged, values_in
 from relucensus.values.exact_numbers import Ints
 from relucensus.values.exact_rows import joined
 
@@ -40,7 +40,8 @@ def _reshaping(shape_of: Callable[[Call, tuple[int, ...]], tuple[int, ...]]) -> 
 
 
 def _identity(call: Call) -> Tensor:
-    return rearranged(call.inputs[0] or call.tensor("input"), numbering(_shape_of_first(call), call.limits))
+    positions = numbering(_shape_of_first(call), call.limits)
+    return rearranged(call.inputs[0], positions)  # type: ignore[arg-type]
 
 
 def _shape_of_first(call: Call) -> tuple[int, ...]:
@@ -181,7 +182,10 @@ def _triangle(call: Call, entries: Ints) -> Ints:
     if entries.ndim < 2:
         call.fail("needs an input with at least 2 axes")
     given = call.given("k")
-    diagonal = 0 if given is None else int(call.constant("k").entries.ravel()[0])
+    numbers = [0] if given is None else call.integers("k") or []
+    if len(numbers) != 1:
+        call.fail(f"has {len(numbers)} numbers of a diagonal")
+    diagonal = numbers[0]
     rows, columns = entries.shape[-2:]
     grid = np.arange(columns)[None, :] - np.arange(rows)[:, None]
     inside = grid >= diagonal if call.whole("upper", 1) else grid <= diagonal
@@ -250,7 +254,7 @@ def _numbered(parts: Sequence[Constant], i: int) -> Ints:
 
 def _positions_of_shape(call: Call) -> tuple[int, ...]:
     shape = _shape_of_first(call)
-    return (call.batch, *shape[1:]) if call.batch > 1 and isinstance(call.inputs[0], AffineValue) else shape
+    return (call.batch, *shape[1:]) if call.batch > 1 and values_in(call.inputs[0]) else shape
 
 
 def _shape(call: Call) -> Tensor:

@@ -44,8 +44,12 @@ class Sampling:
 def _resize(call: Call) -> Tensor:
     tensor = call.tensor("X")
     sampling = _sampling(call)
+    if not tensor.size:
+        call.fail("has an input without entries")
     scales, sizes = _target(call, tensor.shape)
     call.limits.check_tensor("a resized value", sizes)
+    if sum(sizes) > call.limits.inputs:
+        call.refuse(f"resizes to {sizes}; accepted are axes with {call.limits.inputs} entries together at most")
     if len(sizes) > 2 and sizes[0] != tensor.shape[0]:
         call.refuse(
             f"resizes the first axis, the batch, from {tensor.shape[0]} to {sizes[0]}: a batch size of its own is in "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from relucensus.readers.affine.value import AffineValue
 from relucensus.readers.limits import shape_text
 from relucensus.readers.onnx.call import Call
+from relucensus.readers.onnx.tensors import values_in
 
 Shape = tuple[int, ...]
 
@@ -26,7 +26,7 @@ def reshaped(call: Call, shape: Shape) -> Shape:
     if target is None:
         call.fail("has no input shape")
     call.limits.check_axes(len(target))
-    if call.batch > 1 and isinstance(call.inputs[0], AffineValue) and target[:1] == [call.batch]:
+    if call.batch > 1 and values_in(call.inputs[0]) and target[:1] == [call.batch]:
         target[0] = 1
     if not call.whole("allowzero", 0):
         if any(n == 0 and i >= len(shape) for i, n in enumerate(target)):

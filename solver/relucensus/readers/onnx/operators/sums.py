@@ -67,16 +67,16 @@ def _cumulated(call: Call) -> Tensor:
     tensor = call.tensor("x")
     named = call.constant("axis").entries
     rank = len(tensor.shape)
-    axis = int(named.ravel()[0]) if named.size == 1 else rank
+    axis = int(named.ravel()[0]) if named.size == 1 and named.dtype == np.int64 else rank
     if not -rank <= axis < rank:
-        call.fail(f"adds up along axis {axis} of {rank}")
+        call.fail(f"adds up along an axis that is none of {rank}")
     length = tensor.shape[axis]
     call.limits.check_weights(tensor.size * length)
     entries = np.moveaxis(np.arange(tensor.size).reshape(tensor.shape), axis, -1)
     apart = np.arange(length)[:, None] - np.arange(length)[None, :]  # of the result's place and the entry's
     apart = -apart if call.whole("reverse", 0) else apart
     into, source = np.nonzero(apart >= (1 if call.whole("exclusive", 0) else 0))
-    lines = entries.reshape(-1, length)
+    lines = entries.reshape(-1, length) if tensor.size else np.zeros((0, length), dtype=np.int64)
     rows, indices = lines[:, into].ravel(), lines[:, source].ravel()
     outer = ExactRows.from_entries((tensor.size, tensor.size), rows, indices, np.ones(len(rows)))
     return combined(tensor, outer, tensor.shape)

@@ -83,6 +83,8 @@ def _cut(
     rank, way, asked = len(full), call.word("auto_pad", "NOTSET"), call.numbers("output_shape")
     pads = call.numbers("pads") or [0] * (2 * rank)
     if way == "VALID":
+        if asked is not None:
+            call.refuse("has auto_pad = VALID and an output_shape, of which runtimes follow one or the other")
         pads, asked = [0] * (2 * rank), None
     elif way in ("SAME_UPPER", "SAME_LOWER") and asked is None:
         asked = [n * s for n, s in zip(axes, strides, strict=True)]
