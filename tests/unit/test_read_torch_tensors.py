@@ -18,7 +18,7 @@ from torch import nn
 
 from relucensus.errors import CensusError, UnsupportedModel
 from relucensus.readers import read_model
-from relucensus.readers.torch.descriptions import Inert, Name, OtherTensor, Storage, StoredTensor, described_call
+from relucensus.readers.torch.files.descriptions import Inert, Name, OtherTensor, Storage, StoredTensor, described_call
 
 CASES = Path(__file__).parents[1] / "cases" / "files"
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 from relucensus.errors import AmbiguousModel, InvalidRequest, RefusedFormat
 from relucensus.readers.choices import Choices
 from relucensus.readers.limits import shown
-from relucensus.readers.torch.descriptions import Inert, OtherTensor, StoredTensor
+from relucensus.readers.torch.files.descriptions import Inert, OtherTensor, StoredTensor
+from relucensus.readers.torch.files.unpickler import SAVE_STATE_DICT
 from relucensus.readers.torch.series import listed, offered
-from relucensus.readers.torch.unpickler import SAVE_STATE_DICT
 
 Tensor = StoredTensor | OtherTensor
 _MAX_DEPTH: Final = 4

@@ -13,10 +13,10 @@ from relucensus.errors import UnreadableModel, UnsupportedModel
 from relucensus.readers.choices import Choices
 from relucensus.readers.limits import ReaderLimits, shape_text, shown
 from relucensus.readers.number_formats import FLOATS, as_float64, stored_type
-from relucensus.readers.torch.archive import Archive
 from relucensus.readers.torch.checkpoint import Tensor, chosen_state_dicts
-from relucensus.readers.torch.descriptions import ITEM_BYTES, OtherTensor, StoredTensor
-from relucensus.readers.torch.legacy import LegacyFile
+from relucensus.readers.torch.files.archive import Archive
+from relucensus.readers.torch.files.descriptions import ITEM_BYTES, OtherTensor, StoredTensor
+from relucensus.readers.torch.files.legacy import LegacyFile
 from relucensus.readers.torch.named_tensor import NamedTensor
 from relucensus.readers.torch.stable_baselines import policy_within
 from relucensus.readers.torch.submodels import network_of_tensors

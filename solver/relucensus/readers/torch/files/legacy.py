@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from relucensus.errors import CensusError, RefusedFormat, UnreadableModel
 from relucensus.readers.limits import shown
-from relucensus.readers.torch.descriptions import ITEM_BYTES, Storage
-from relucensus.readers.torch.unpickler import SAVE_STATE_DICT, next_object
+from relucensus.readers.torch.files.descriptions import ITEM_BYTES, Storage
+from relucensus.readers.torch.files.unpickler import SAVE_STATE_DICT, next_object
 
 _MAGIC: Final = 0x1950A86A20F9469CFC6C
 _PROTOCOL: Final = 1001

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from relucensus.errors import CensusError, RefusedFormat, UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import shown
-from relucensus.readers.torch.descriptions import Inert, Name, Storage, described_call, described_storage
+from relucensus.readers.torch.files.descriptions import Inert, Name, Storage, described_call, described_storage
 
 SAVE_STATE_DICT: Final = "save the weights alone: torch.save(model.state_dict(), path)"
 

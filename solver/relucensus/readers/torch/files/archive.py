@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from relucensus.errors import RefusedFormat, UnreadableModel, UnsupportedModel
 from relucensus.readers.limits import ReaderLimits, shown
-from relucensus.readers.torch.unpickler import SAVE_STATE_DICT, described_object
+from relucensus.readers.torch.files.unpickler import SAVE_STATE_DICT, described_object
 
 _MAX_RECORDS: Final = 10_000
 _PT2_RECORDS: Final = ("archive_format", "archive_version", "serialized_exported_program.json", "models/model.json")
