@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+import torch
 
 from relucensus import Box, Problem, count_regions
 from relucensus.errors import AmbiguousModel, UnsupportedModel
@@ -48,3 +50,15 @@ def test_networks_side_by_side_are_asked_about(name: str, choices: tuple[str, ..
         read_model((FILES / name).read_bytes())
     assert caught.value.choices == choices
     assert read_model((FILES / name).read_bytes(), submodel=choices[0]).network.widths == (4,)
+
+
+def test_networks_of_tensors_that_cannot_be_read_are_asked_about_and_then_refused_by_name() -> None:
+    sparse = torch.ones(2, 2).to_sparse()
+    layers = {"0.weight": sparse, "0.bias": torch.zeros(2), "2.weight": sparse, "2.bias": torch.zeros(2)}
+    file = io.BytesIO()
+    torch.save({f"{name}.{key}": value for name in ("actor", "critic") for key, value in layers.items()}, file)
+    with pytest.raises(AmbiguousModel) as caught:
+        read_model(file.getvalue())
+    assert caught.value.choices == ("actor", "critic")
+    with pytest.raises(UnsupportedModel, match=r"'actor\.0\.weight' is a .*sparse"):
+        read_model(file.getvalue(), submodel="actor")

@@ -89,7 +89,8 @@ def _prefixes(path: str) -> list[str]:
 def _is_chain(parts: Sequence[Part], stored_in_order: bool, least: int) -> bool:
     try:
         chain = chain_of(parts, stored_in_order=stored_in_order)
-        check_sizes(chain)
+        if not any(tensor.problem for part in parts for tensor in part.tensors.values()):
+            check_sizes(chain)  # the shapes of tensors that cannot be read are not known
     except (NotAChain, InvalidNetwork):
         return False
     return len(chain.slots) >= least
